@@ -1,0 +1,7 @@
+//! The pond's configuration, and the reading of TOML that says everything that is wrong at once, with file and line.
+
+mod pond;
+mod section;
+
+pub use pond::{Allow, EnrichTable, Input, PondConfig};
+pub use section::{Problem, Problems, Section};

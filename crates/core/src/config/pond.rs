@@ -1,0 +1,197 @@
+//! `millpond.toml`: the pond's inputs, lake, budget and tables.
+
+use super::section::{Problems, Section};
+use crate::columns::Column;
+use crate::error::{Error, Result};
+use crate::glob::Glob;
+
+/// The pond's own settings, as written in `millpond.toml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PondConfig {
+    /// What the pond is called in output.
+    pub name: String,
+    /// Where objects appear.
+    pub inputs: Vec<Input>,
+    /// Where the lake lies: a folder, relative to the pond, or a `file://` URL.
+    pub lake: String,
+    /// Memory for all jobs together.
+    pub memory_bytes: u64,
+    /// Memory for one job whose source does not say otherwise.
+    pub job_memory_bytes: u64,
+    /// Jobs at a time; `None`: as many as there are processors.
+    pub jobs: Option<u64>,
+    /// What SQL may name in quotes.
+    pub allow: Allow,
+    /// Enrichment tables that need more than a file in `enrich/`.
+    pub enrich: Vec<EnrichTable>,
+}
+
+/// A folder or an object store prefix where objects appear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// A path relative to the pond, or a `file://`, `s3://`, `gs://`, `az://`, `http://` or `https://` URL.
+    pub url: String,
+    /// How often it is listed while `run` watches, in milliseconds.
+    pub poll_ms: u64,
+}
+
+/// Files and URLs that SQL may name as tables: glob patterns over the text between the quotes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Allow {
+    patterns: Vec<(String, Glob)>,
+}
+
+impl Allow {
+    /// Compiles the patterns.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](crate::Kind::BadConfig) for a pattern that is no glob.
+    pub fn new(patterns: &[String]) -> Result<Self> {
+        let compile = |pattern: &String| Ok((pattern.clone(), Glob::new("", pattern)?));
+        Ok(Self { patterns: patterns.iter().map(compile).collect::<Result<_>>()? })
+    }
+
+    /// Whether `location` may be read. A path that climbs with `..` never may.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](crate::Kind::BadConfig) that names the setting to change.
+    pub fn check(&self, location: &str) -> Result<()> {
+        let climbs = location.split(['/', '\\']).any(|segment| segment == "..");
+        if !climbs && self.patterns.iter().any(|(_, glob)| glob.matches(location)) {
+            return Ok(());
+        }
+        Err(Error::bad_config(format!("`{location}` may not be read as a table"))
+            .hint(format!("allow it in `millpond.toml`: `[tables]` `allow = [\"{location}\"]`")))
+    }
+}
+
+/// An enrichment table that SQL joins by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrichTable {
+    /// The table's name in SQL.
+    pub name: String,
+    /// A path relative to the pond, or a URL.
+    pub url: String,
+    /// Types of columns that are not text; Parquet files bring their own.
+    pub columns: Vec<Column>,
+}
+
+impl PondConfig {
+    /// Reads `millpond.toml`. `memory_bytes` is what the pond gets when the file does not say.
+    pub fn parse(file: &str, text: &str, memory_bytes: u64, problems: &mut Problems) -> Option<Self> {
+        let document = problems.parse_toml(file, text)?;
+        let mut top = Section::top(file, text, &document);
+        let name = top.text(problems, "name").unwrap_or_else(|| "pond".to_owned());
+        let inputs =
+            top.sections(problems, "input").into_iter().filter_map(|section| parse_input(section, problems)).collect();
+        let lake = top.section(problems, "lake").and_then(|mut section| {
+            let url = section.text(problems, "url");
+            section.finish(problems);
+            url
+        });
+        let mut config = Self {
+            name,
+            inputs,
+            lake: lake.unwrap_or_else(|| "lake".to_owned()),
+            memory_bytes,
+            job_memory_bytes: JOB_MEMORY_BYTES,
+            jobs: None,
+            allow: Allow::default(),
+            enrich: Vec::new(),
+        };
+        if let Some(section) = top.section(problems, "budget") {
+            config.parse_budget(section, problems);
+        }
+        if let Some(mut section) = top.section(problems, "tables") {
+            let line = section.line_of_key("allow");
+            let allow = section.texts(problems, "allow").unwrap_or_default();
+            match Allow::new(&allow) {
+                Ok(allow) => config.allow = allow,
+                Err(error) => problems.add(file, line, &error),
+            }
+            section.finish(problems);
+        }
+        for (name, section) in top.named_sections(problems, "enrich") {
+            config.enrich.extend(parse_enrich(name, section, problems));
+        }
+        top.finish(problems);
+        Some(config)
+    }
+
+    fn parse_budget(&mut self, mut section: Section<'_>, problems: &mut Problems) {
+        if let Some(bytes) = section.bytes(problems, "memory") {
+            self.memory_bytes = bytes;
+        }
+        if let Some(bytes) = section.bytes(problems, "job_memory") {
+            self.job_memory_bytes = bytes;
+        }
+        self.jobs = section.count(problems, "jobs");
+        section.finish(problems);
+    }
+}
+
+/// Memory of a job: DataFusion's sorts and joins need some tens of MiB before they can spill.
+const JOB_MEMORY_BYTES: u64 = 256 << 20;
+/// How often an input is listed.
+const POLL_MS: u64 = 2_000;
+
+fn parse_input(mut section: Section<'_>, problems: &mut Problems) -> Option<Input> {
+    let url = section.text(problems, "url");
+    let poll_ms = section.ms(problems, "poll").unwrap_or(POLL_MS);
+    if url.is_none() {
+        section.missing(problems, "url", "name a folder such as `inbox` or a URL such as `s3://bucket/prefix/`");
+    }
+    section.finish(problems);
+    url.map(|url| Input { url, poll_ms })
+}
+
+fn parse_enrich(name: String, mut section: Section<'_>, problems: &mut Problems) -> Option<EnrichTable> {
+    let url = section.text(problems, "url");
+    let columns = section.columns(problems, "columns");
+    if url.is_none() {
+        section.missing(problems, "url", "name a file such as `enrich/assets.csv` or a URL");
+    }
+    section.finish(problems);
+    url.map(|url| EnrichTable { name, url, columns })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> (Option<PondConfig>, Vec<String>) {
+        let mut problems = Problems::default();
+        let config = PondConfig::parse("millpond.toml", text, 1 << 30, &mut problems);
+        (config, problems.found.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn an_empty_file_is_a_pond() {
+        let (config, problems) = parse("");
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(config.expect("config").lake, "lake");
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_line() {
+        let (_, problems) = parse("nme = 'x'\n\n[[input]]\nurl = 3\npol = '2 s'\n\n[budget]\nmemory = 'much'\n");
+        let expected = [
+            "millpond.toml:4: `url` must be text in quotes, not `3`",
+            "millpond.toml:3: `url` is missing in `[input]`\n  hint: name a folder such as `inbox` or a URL such as `s3://bucket/prefix/`",
+            "millpond.toml:5: unknown key `pol` in `[input]`\n  hint: did you mean `poll`?",
+            "millpond.toml:8: `much` is not a size\n  hint: write it as `512 MiB` or `1.5 GB`",
+            "millpond.toml:1: unknown key `nme`\n  hint: did you mean `name`?",
+        ];
+        assert_eq!(problems, expected);
+    }
+
+    #[test]
+    fn only_allowed_locations_are_read() {
+        let allow = Allow::new(&["s3://intel/**".into(), "enrich/*.parquet".into()]).expect("allow");
+        assert!(allow.check("s3://intel/a/b.parquet").is_ok());
+        assert!(allow.check("enrich/assets.parquet").is_ok());
+        for refused in ["/etc/passwd", "enrich/../secret.parquet", "s3://intel/../other/x", "s3://other/x"] {
+            assert!(allow.check(refused).is_err(), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Glob patterns over object keys: `*` stays within one segment, `**` crosses `/`, `?` is one character, `{a,b}` is
+//! either, and everything else is itself. Keys are compared by character and by case, as object stores do.
+
+use crate::error::{Error, Result};
+
+/// A compiled pattern: one alternative for each way through its braces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glob {
+    alternatives: Vec<Vec<Token>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token {
+    Literal(char),
+    /// `?`: one character but `/`.
+    One,
+    /// `*`: any run without `/`.
+    Segment,
+    /// `**`: any run. `**/` also matches nothing.
+    Any,
+}
+
+/// Alternatives of one pattern, at most: braces multiply.
+const ALTERNATIVES_MAX: usize = 64;
+
+impl Glob {
+    /// Compiles `prefix`, taken literally, followed by `pattern`.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](crate::Kind::BadConfig) for a brace without its partner or too many alternatives.
+    pub fn new(prefix: &str, pattern: &str) -> Result<Self> {
+        let alternatives = expand_braces(pattern)?
+            .iter()
+            .map(|alternative| prefix.chars().map(Token::Literal).chain(tokens(alternative)).collect())
+            .collect();
+        Ok(Self { alternatives })
+    }
+
+    /// Whether the whole key matches.
+    pub fn matches(&self, key: &str) -> bool {
+        let key: Vec<char> = key.chars().collect();
+        self.alternatives.iter().any(|tokens| matches(tokens, &key))
+    }
+
+    /// Whether some key matches both patterns.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.alternatives.iter().any(|a| other.alternatives.iter().any(|b| overlaps(a, b)))
+    }
+
+    /// How specific the pattern is: characters before the first wildcard, then literal characters in all.
+    pub fn specificity(&self) -> (usize, usize) {
+        let of = |tokens: &Vec<Token>| {
+            let is_literal = |token: &&Token| matches!(token, Token::Literal(_));
+            (tokens.iter().take_while(is_literal).count(), tokens.iter().filter(is_literal).count())
+        };
+        self.alternatives.iter().map(of).min().unwrap_or_default()
+    }
+}
+
+fn expand_braces(pattern: &str) -> Result<Vec<String>> {
+    let unbalanced = || Error::bad_config(format!("glob `{pattern}` has a brace without its partner"));
+    let mut done = Vec::new();
+    let mut open = vec![pattern.to_owned()];
+    while let Some(next) = open.pop() {
+        let Some(start) = next.find('{') else {
+            if next.contains('}') {
+                return Err(unbalanced());
+            }
+            done.push(next);
+            continue;
+        };
+        let end = start + next[start..].find('}').ok_or_else(unbalanced)?;
+        let choices = &next[start + 1..end];
+        if choices.contains('{') || done.len() + open.len() > ALTERNATIVES_MAX {
+            return Err(Error::bad_config(format!(
+                "glob `{pattern}` has nested braces or more than {ALTERNATIVES_MAX} alternatives"
+            )));
+        }
+        for choice in choices.split(',').rev() {
+            open.push(format!("{}{choice}{}", &next[..start], &next[end + 1..]));
+        }
+    }
+    Ok(done)
+}
+
+fn tokens(pattern: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    for character in pattern.chars() {
+        match (character, tokens.last()) {
+            ('*', Some(Token::Segment)) => {
+                tokens.pop();
+                tokens.push(Token::Any);
+            }
+            ('*', Some(Token::Any)) => {}
+            ('*', _) => tokens.push(Token::Segment),
+            // `**/` matches nothing too, so that `**/a` finds `a` at the top.
+            ('/', Some(Token::Any)) => {}
+            ('?', _) => tokens.push(Token::One),
+            (other, _) => tokens.push(Token::Literal(other)),
+        }
+    }
+    tokens
+}
+
+/// States after reading each character: the positions in `tokens` that are reachable.
+fn matches(tokens: &[Token], key: &[char]) -> bool {
+    let mut states = closure(tokens, vec![false; tokens.len() + 1], 0);
+    for character in key {
+        let mut next = vec![false; tokens.len() + 1];
+        for (position, token) in tokens.iter().enumerate().filter(|(position, _)| states[*position]) {
+            match token {
+                Token::Literal(literal) if literal == character => next = closure(tokens, next, position + 1),
+                Token::One if *character != '/' => next = closure(tokens, next, position + 1),
+                Token::Segment if *character != '/' => next = closure(tokens, next, position),
+                Token::Any => next = closure(tokens, next, position),
+                _ => {}
+            }
+        }
+        states = next;
+    }
+    states[tokens.len()]
+}
+
+fn closure(tokens: &[Token], mut states: Vec<bool>, mut position: usize) -> Vec<bool> {
+    states[position] = true;
+    while let Some(Token::Segment | Token::Any) = tokens.get(position) {
+        position += 1;
+        states[position] = true;
+    }
+    states
+}
+
+/// Whether two token lists share a key: reachability over pairs of positions.
+fn overlaps(a: &[Token], b: &[Token]) -> bool {
+    let width = b.len() + 1;
+    let mut seen = vec![false; (a.len() + 1) * width];
+    let mut open = vec![(0, 0)];
+    while let Some((i, j)) = open.pop() {
+        if std::mem::replace(&mut seen[i * width + j], true) {
+            continue;
+        }
+        let (left, right) = (a.get(i), b.get(j));
+        if left.is_none() && right.is_none() {
+            return true;
+        }
+        if matches!(left, Some(Token::Segment | Token::Any)) {
+            open.push((i + 1, j));
+        }
+        if matches!(right, Some(Token::Segment | Token::Any)) {
+            open.push((i, j + 1));
+        }
+        if let (Some(left), Some(right)) = (left, right)
+            && share_a_character(*left, *right)
+        {
+            let stays = |token: Token| matches!(token, Token::Segment | Token::Any);
+            open.push((i + usize::from(!stays(*left)), j + usize::from(!stays(*right))));
+        }
+    }
+    false
+}
+
+fn share_a_character(a: Token, b: Token) -> bool {
+    match (a, b) {
+        (Token::Literal(a), Token::Literal(b)) => a == b,
+        (Token::Literal(literal), Token::One | Token::Segment)
+        | (Token::One | Token::Segment, Token::Literal(literal)) => literal != '/',
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn glob(pattern: &str) -> Glob {
+        Glob::new("", pattern).expect(pattern)
+    }
+
+    #[test]
+    fn patterns_match_keys() {
+        for (pattern, key, expected) in [
+            ("**", "a/b/c.json", true),
+            ("*.json", "a.json", true),
+            ("*.json", "a/b.json", false),
+            ("**/*.json", "b.json", true),
+            ("**/*.json", "a/b/c.json", true),
+            ("AWSLogs/*/CloudTrail/**", "AWSLogs/123/CloudTrail/us-east-1/x.gz", true),
+            ("AWSLogs/*/CloudTrail/**", "AWSLogs/1/2/CloudTrail/x.gz", false),
+            ("conn.{log,log.gz}", "conn.log.gz", true),
+            ("conn.{log,log.gz}", "conn.gz", false),
+            ("a?c", "abc", true),
+            ("a?c", "a/c", false),
+            ("Ä*", "Äb", true),
+        ] {
+            assert_eq!(glob(pattern).matches(key), expected, "{pattern} on {key}");
+        }
+        assert!(Glob::new("raw/[x]", "*.gz").expect("glob").matches("raw/[x]a.gz"), "a prefix is literal");
+    }
+
+    #[test]
+    fn overlap_is_found_and_only_where_it_is() {
+        for (a, b, expected) in [
+            ("**/*.log", "**/*.log", true),
+            ("**/*.log", "conn*", true),
+            ("a/**", "b/**", false),
+            ("*.json", "*/x.json", false),
+            ("**/CloudTrail/**", "**/vpcflowlogs/**", true),
+            ("x.{a,b}", "x.{b,c}", true),
+            ("x.a", "x.b", false),
+        ] {
+            assert_eq!(glob(a).overlaps(&glob(b)), expected, "{a} with {b}");
+        }
+    }
+
+    #[test]
+    fn broken_braces_are_refused() {
+        assert!(Glob::new("", "a{b").is_err());
+        assert!(Glob::new("", "a}b").is_err());
+        assert!(Glob::new("", "{a,{b,c}}").is_err());
+    }
+}

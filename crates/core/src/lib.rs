@@ -1,0 +1,20 @@
+//! Pure values and decisions of millpond: what an event, a source, a route, a job, a plan and a receipt are.
+//!
+//! Nothing here reads a file, asks the clock or knows Arrow: every function is decided by its arguments, so every
+//! rule of the path can be tested without one. The words are those of `ARCHITECTURE.md`.
+
+pub mod balance;
+pub mod columns;
+pub mod config;
+pub mod error;
+pub mod event;
+pub mod format;
+pub mod glob;
+pub mod job;
+pub mod plan;
+pub mod receipt;
+pub mod route;
+pub mod source;
+pub mod units;
+
+pub use error::{Error, Kind, Result};

@@ -1,0 +1,48 @@
+//! What a job may use.
+
+use crate::format::DecodeLimits;
+use crate::source::Source;
+
+/// The SQL engine of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Engine {
+    /// Apache DataFusion, compiled in.
+    #[default]
+    DataFusion,
+}
+
+impl Engine {
+    /// Every engine, by the name used in `source.toml` and receipts.
+    pub const NAMES: [(&'static str, Self); 1] = [("datafusion", Self::DataFusion)];
+
+    /// The engine's name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[0].0
+    }
+}
+
+/// What one job may use. Made before the job starts and recorded in its receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The SQL engine.
+    pub engine: Engine,
+    /// Memory for the SQL session and the rows shared between its queries.
+    pub memory_bytes: u64,
+    /// Rows that travel together.
+    pub batch_rows: usize,
+    /// Limits of the decoder.
+    pub decode: DecodeLimits,
+}
+
+/// Rows of a batch: large enough to amortise each operator's call, small enough for a small memory.
+const BATCH_ROWS: usize = 4_096;
+
+/// Plans a job of `source`; `memory_bytes` is what a job gets when the source says nothing.
+pub fn plan(source: &Source, memory_bytes: u64) -> Plan {
+    Plan {
+        engine: source.engine,
+        memory_bytes: source.memory_bytes.unwrap_or(memory_bytes),
+        batch_rows: BATCH_ROWS,
+        decode: source.decode_limits,
+    }
+}

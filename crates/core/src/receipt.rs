@@ -1,0 +1,128 @@
+//! The receipt: the record of one job.
+
+use serde::{Deserialize, Serialize};
+
+use crate::balance::Balance;
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Its rows are in the lake; broken records are in quarantine.
+    Done,
+    /// The file's bytes were processed before under another name; nothing was written.
+    Duplicate,
+    /// The file as a whole is in quarantine.
+    Quarantined,
+    /// No source wants the object.
+    Unrouted,
+    /// The job stopped and its event comes back.
+    Failed,
+}
+
+impl Status {
+    /// The status as it is written in the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Duplicate => "duplicate",
+            Self::Quarantined => "quarantined",
+            Self::Unrouted => "unrouted",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether the object needs no further try.
+    pub fn is_final(self) -> bool {
+        self != Self::Failed
+    }
+}
+
+/// Time spent in each step that takes any, in microseconds of wall time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Waiting for and reading the object's bytes.
+    pub fetch_us: u64,
+    /// Decompressing, finding records and building columns.
+    pub decode_us: u64,
+    /// Running the transform and the signals.
+    pub transform_us: u64,
+    /// Encoding Parquet and putting the outputs.
+    pub write_us: u64,
+    /// From the first step to the pending commit.
+    pub total_us: u64,
+}
+
+/// One file that a job wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// The lake table.
+    pub table: String,
+    /// The path below the table.
+    pub path: String,
+    /// Rows in the file.
+    pub rows: u64,
+    /// Stored bytes.
+    pub bytes: u64,
+}
+
+/// The record of one job: identity, rows by fate, fingerprints, timings, memory, outputs, error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The job, 32 hexadecimal digits.
+    pub job_id: String,
+    /// Tries so far, from 1.
+    pub attempt: u32,
+    /// How it ended.
+    pub status: Status,
+    /// The object's address.
+    pub object: String,
+    /// The object's version or entity tag.
+    pub object_version: String,
+    /// When the object was written, microseconds since 1970 in UTC.
+    pub object_modified_us: i64,
+    /// The source; empty when no source wants the object.
+    pub source: String,
+    /// The source's version; 0 when there is none.
+    pub source_version: u32,
+    /// The table that the rows went to.
+    pub table: String,
+    /// Rows by fate.
+    #[serde(flatten)]
+    pub balance: Balance,
+    /// Rows harvested by signals.
+    pub signals: u64,
+    /// Values that did not fit their declared type.
+    pub rescued: u64,
+    /// Stored bytes of the object.
+    pub bytes_in: u64,
+    /// Bytes after decompression.
+    pub bytes_decoded: u64,
+    /// Bytes written to the lake.
+    pub bytes_out: u64,
+    /// md5 of the stored bytes, in hexadecimal.
+    pub fingerprint: String,
+    /// md5 over the names and kinds of the fields seen in the file, in hexadecimal.
+    pub schema_fingerprint: String,
+    /// The format as decoded.
+    pub format: String,
+    /// The compression as found.
+    pub compression: String,
+    /// The SQL engine.
+    pub engine: String,
+    /// Time by step.
+    #[serde(flatten)]
+    pub timings: Timings,
+    /// Peak of the memory that the job's thread had allocated.
+    pub memory_peak_bytes: u64,
+    /// When the job started, microseconds since 1970 in UTC.
+    pub started_us: i64,
+    /// Files written.
+    pub outputs: Vec<Output>,
+    /// The kind of error, if there was one.
+    pub error_kind: Option<String>,
+    /// The error, if there was one; for a duplicate the object that was first.
+    pub error: Option<String>,
+    /// The version of millpond.
+    pub millpond: String,
+}

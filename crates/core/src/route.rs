@@ -1,0 +1,126 @@
+//! Which source takes an object: the most specific match wins, and two equals that overlap are refused at load.
+
+use std::cmp::Reverse;
+
+use crate::config::Problems;
+use crate::error::Error;
+use crate::event::Object;
+use crate::source::{Match, Source};
+
+/// The source that takes an object, and the match that decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Route<'a> {
+    /// The source.
+    pub source: &'a Source,
+    /// Its match.
+    pub matched: &'a Match,
+}
+
+/// How specific a match is: a named bucket first, then characters before the first wildcard, then literal characters.
+fn rank(matched: &Match) -> (bool, usize, usize) {
+    let (prefix, literals) = matched.glob.specificity();
+    (matched.bucket.is_some(), prefix, literals)
+}
+
+/// Every match of an object, the winner first. Empty: no source wants the object.
+pub fn candidates<'a>(sources: &'a [Source], object: &Object) -> Vec<Route<'a>> {
+    let mut routes: Vec<Route<'a>> = sources
+        .iter()
+        .flat_map(|source| source.matches.iter().map(move |matched| Route { source, matched }))
+        .filter(|route| accepts(route.matched, object))
+        .collect();
+    routes.sort_by_key(|route| Reverse(rank(route.matched)));
+    routes
+}
+
+/// The source that takes an object, if any wants it.
+pub fn route<'a>(sources: &'a [Source], object: &Object) -> Option<Route<'a>> {
+    candidates(sources, object).into_iter().next()
+}
+
+fn accepts(matched: &Match, object: &Object) -> bool {
+    let bucket_fits = matched.bucket.is_none() || matched.bucket == object.bucket;
+    bucket_fits && matched.glob.matches(&object.key)
+}
+
+/// Reports every pair of sources of which neither is more specific although both can match one object.
+///
+/// `file_of` names a source's `source.toml`.
+pub fn check_conflicts(sources: &[Source], file_of: impl Fn(&Source) -> String, problems: &mut Problems) {
+    let all: Vec<(&Source, &Match)> =
+        sources.iter().flat_map(|source| source.matches.iter().map(move |m| (source, m))).collect();
+    for (index, (source, matched)) in all.iter().enumerate() {
+        for (other_source, other) in &all[..index] {
+            let buckets_meet = matched.bucket == other.bucket;
+            if source.name != other_source.name
+                && rank(matched) == rank(other)
+                && buckets_meet
+                && matched.glob.overlaps(&other.glob)
+            {
+                let error = Error::bad_config(format!(
+                    "`{}` and source `{}` ({}:{}, `{}`) match the same objects and neither is more specific",
+                    matched.pattern,
+                    other_source.name,
+                    file_of(other_source),
+                    other.line,
+                    other.pattern
+                ))
+                .hint("make one of them longer, or name its bucket or prefix");
+                problems.add(&file_of(source), matched.line, &error);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{SourceFiles, Sql};
+
+    fn source(name: &str, matches: &str) -> Source {
+        let sql = |text: &str| Sql { file: format!("sources/{name}/source.toml"), text: text.to_owned() };
+        let files =
+            SourceFiles { name: name.into(), config: sql(matches), transform: Some(sql("select 1")), signals: vec![] };
+        let mut problems = Problems::default();
+        Source::parse(&files, &mut problems).unwrap_or_else(|| panic!("{problems:?}"))
+    }
+
+    fn object(bucket: Option<&str>, key: &str) -> Object {
+        Object {
+            uri: key.into(),
+            bucket: bucket.map(str::to_owned),
+            key: key.into(),
+            version: String::new(),
+            size_bytes: 0,
+            modified_us: 0,
+        }
+    }
+
+    #[test]
+    fn the_most_specific_match_wins() {
+        let sources = [
+            source("all", "[[match]]\nglob = '**'\n"),
+            source("trail", "[[match]]\nglob = '**/CloudTrail/**'\n"),
+            source("mine", "[[match]]\nbucket = 'b'\nglob = '**'\n"),
+        ];
+        let winner = |bucket, key| route(&sources, &object(bucket, key)).map(|route| route.source.name.as_str());
+        assert_eq!(winner(None, "x/CloudTrail/y"), Some("trail"));
+        assert_eq!(winner(None, "x/y"), Some("all"));
+        assert_eq!(winner(Some("b"), "x/CloudTrail/y"), Some("mine"));
+        assert_eq!(route(&sources[1..2], &object(None, "x/y")).map(|r| r.source.name.as_str()), None);
+    }
+
+    #[test]
+    fn equals_that_overlap_are_a_problem() {
+        let conflicts = |a: &str, b: &str| {
+            let mut problems = Problems::default();
+            let sources = [source("a", a), source("b", b)];
+            check_conflicts(&sources, |source| format!("sources/{}/source.toml", source.name), &mut problems);
+            problems.found.len()
+        };
+        assert_eq!(conflicts("[[match]]\nglob = '**/*.log'\n", "[[match]]\nglob = '**/*.log'\n"), 1);
+        assert_eq!(conflicts("[[match]]\nglob = '*.a'\n", "[[match]]\nglob = '*.b'\n"), 0);
+        assert_eq!(conflicts("[[match]]\nglob = '**'\n", "[[match]]\nglob = '*.b'\n"), 0);
+        assert_eq!(conflicts("[[match]]\nbucket = 'x'\nglob = '**'\n", "[[match]]\nbucket = 'y'\nglob = '**'\n"), 0);
+    }
+}

@@ -1,0 +1,426 @@
+//! A source: a configured kind of log. Which objects, which format, which SQL.
+
+use crate::columns::Column;
+use crate::config::{Problems, Section};
+use crate::error::{Error, Result};
+use crate::format::{DecodeLimits, Delimited, Drift, Format, Header};
+use crate::glob::Glob;
+use crate::plan::Engine;
+
+/// One source, ready to route and to plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// The name of its folder.
+    pub name: String,
+    /// Bumped by hand when the columns or the meaning of the output change; part of every job's id.
+    pub version: u32,
+    /// One sentence for listings.
+    pub description: String,
+    /// The lake table that the transform's rows go to.
+    pub table: String,
+    /// The output column that holds the event's time; its day is the partition.
+    pub time: Option<String>,
+    /// Which objects it takes; none for a source that is only used by name.
+    pub matches: Vec<Match>,
+    /// How its files are read.
+    pub format: Format,
+    /// What its SQL sees in every file.
+    pub columns: Vec<Column>,
+    /// The engine that runs its SQL.
+    pub engine: Engine,
+    /// Memory of its jobs, where it says so.
+    pub memory_bytes: Option<u64>,
+    /// Limits of its decoder.
+    pub decode_limits: DecodeLimits,
+    /// What happens to fields and values that it does not declare.
+    pub drift: Drift,
+    /// What happens to a file whose bytes were seen before under another name.
+    pub duplicates: Duplicates,
+    /// The transform.
+    pub transform: Sql,
+    /// The signals that its jobs harvest.
+    pub signals: Vec<Signal>,
+}
+
+/// One way to match objects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Match {
+    /// The bucket, exactly; `None` matches every bucket and folder.
+    pub bucket: Option<String>,
+    /// Prefix and glob as written.
+    pub pattern: String,
+    /// The compiled pattern over the key.
+    pub glob: Glob,
+    /// The line of `source.toml` on which it starts.
+    pub line: usize,
+}
+
+/// What happens to a file whose bytes were already processed by the same source under another name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Duplicates {
+    /// Its rows count as deduplicated and its receipt names the first file.
+    #[default]
+    Skip,
+    /// It is processed like any other.
+    Process,
+}
+
+/// SQL and the file that it stands in, relative to the pond.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sql {
+    /// The file, for messages.
+    pub file: String,
+    /// The text.
+    pub text: String,
+}
+
+/// A query that harvests detections from one file while it is processed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    /// The file's name without its ending.
+    pub name: String,
+    /// What a person reads first.
+    pub title: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// MITRE ATT&CK technique, such as `T1078.004`.
+    pub technique: Option<String>,
+    /// The query over `input` and `output`.
+    pub sql: Sql,
+}
+
+/// How bad a signal is, in Sigma's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Severity {
+    /// Worth knowing.
+    Informational,
+    /// Unusual.
+    Low,
+    /// To be looked at.
+    #[default]
+    Medium,
+    /// To be looked at today.
+    High,
+    /// To be looked at now.
+    Critical,
+}
+
+impl Severity {
+    /// Every severity, by name.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("informational", Self::Informational),
+        ("low", Self::Low),
+        ("medium", Self::Medium),
+        ("high", Self::High),
+        ("critical", Self::Critical),
+    ];
+
+    /// The severity's name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize].0
+    }
+}
+
+/// The files of one source's folder, read by the caller.
+#[derive(Debug, Clone)]
+pub struct SourceFiles {
+    /// The folder's name.
+    pub name: String,
+    /// `source.toml`: its path for messages, and its text.
+    pub config: Sql,
+    /// `transform.sql`, if there is one.
+    pub transform: Option<Sql>,
+    /// `signals/*.sql` by name.
+    pub signals: Vec<Sql>,
+}
+
+/// Columns that every output table has besides those of the transform.
+pub const RESERVED_COLUMNS: [&str; 2] = ["_job", "_day"];
+/// Tables that millpond itself writes.
+pub const SYSTEM_TABLES: [&str; 5] = ["signals", "receipts", "quarantine", "alerts", "audit"];
+
+impl Source {
+    /// Reads a source. Every problem is added to `problems`; a source with any is not returned.
+    pub fn parse(files: &SourceFiles, problems: &mut Problems) -> Option<Self> {
+        let before = problems.found.len();
+        let file = files.config.file.as_str();
+        let document = problems.parse_toml(file, &files.config.text)?;
+        let mut top = Section::top(file, &files.config.text, &document);
+        let table = top.text(problems, "table").unwrap_or_else(|| files.name.replace('-', "_"));
+        check_table_name(&table, &top, file, problems);
+        let version = top.count(problems, "version").unwrap_or(1) as u32;
+        let description = top.text(problems, "description").unwrap_or_default();
+        let time = top.text(problems, "time");
+        let engine = top.choice(problems, "engine", &Engine::NAMES).unwrap_or_default();
+        let matches = top
+            .sections(problems, "match")
+            .into_iter()
+            .filter_map(|section| parse_match(file, section, problems))
+            .collect();
+        let format = parse_format(&mut top, file, problems).unwrap_or(Format::Auto);
+        let columns = top.columns(problems, "columns");
+        let (memory_bytes, decode_limits) = parse_limits(&mut top, problems);
+        let (drift, duplicates) = parse_policy(&mut top, problems);
+        top.finish(problems);
+        let signals = files.signals.iter().filter_map(|sql| Signal::parse(sql, problems)).collect();
+        let Some(transform) = files.transform.clone() else {
+            let error = Error::bad_config(format!("source `{}` has no `transform.sql`", files.name))
+                .hint("write one SELECT over `input`, such as `select * from input`");
+            problems.add(file, 1, &error);
+            return None;
+        };
+        (problems.found.len() == before).then(|| Self {
+            name: files.name.clone(),
+            version,
+            description,
+            table,
+            time,
+            matches,
+            format,
+            columns,
+            engine,
+            memory_bytes,
+            decode_limits,
+            drift,
+            duplicates,
+            transform,
+            signals,
+        })
+    }
+}
+
+fn check_table_name(table: &str, top: &Section<'_>, file: &str, problems: &mut Problems) {
+    let is_word = !table.is_empty() && table.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let error = if SYSTEM_TABLES.contains(&table) {
+        Error::bad_config(format!("table `{table}` belongs to millpond"))
+            .hint("choose another name with `table = \"…\"`")
+    } else if !is_word || table.starts_with('_') {
+        Error::bad_config(format!("`{table}` is no table name"))
+            .hint("use lower case letters, digits and `_`, and start with a letter; set it with `table = \"…\"`")
+    } else {
+        return;
+    };
+    problems.add(file, top.line_of_key("table"), &error);
+}
+
+fn parse_match(file: &str, mut section: Section<'_>, problems: &mut Problems) -> Option<Match> {
+    let bucket = section.text(problems, "bucket");
+    let prefix = section.text(problems, "prefix");
+    let glob = section.text(problems, "glob");
+    let line = section.line();
+    if bucket.is_none() && prefix.is_none() && glob.is_none() {
+        section.missing(problems, "glob", "`glob = \"**\"` matches every object");
+    }
+    section.finish(problems);
+    let prefix = prefix.unwrap_or_default();
+    let pattern = glob.unwrap_or_else(|| "**".to_owned());
+    match Glob::new(&prefix, &pattern) {
+        Ok(glob) => Some(Match { bucket, pattern: format!("{prefix}{pattern}"), glob, line }),
+        Err(error) => {
+            problems.add(file, line, &error);
+            None
+        }
+    }
+}
+
+/// `format = "json"`, or a `[format]` table with `type` and its options.
+fn parse_format(top: &mut Section<'_>, file: &str, problems: &mut Problems) -> Option<Format> {
+    if top.is_text("format") {
+        return top.parsed(problems, "format", format_named);
+    }
+    let mut section = top.section(problems, "format")?;
+    let line = section.line_of_key("type");
+    let named = section.parsed(problems, "type", format_named);
+    if named.is_none() && line == section.line() {
+        section.missing(problems, "type", "name the format, such as `type = \"json\"`");
+    }
+    let format = match named? {
+        Format::Json { .. } => {
+            let path = section.text(problems, "records").unwrap_or_default();
+            Format::Json { records: path.split('.').filter(|name| !name.is_empty()).map(str::to_owned).collect() }
+        }
+        Format::Delimited(defaults) => Format::Delimited(parse_delimited(&mut section, defaults, problems)),
+        Format::Regex { .. } => {
+            let pattern = section.text(problems, "pattern").unwrap_or_default();
+            if !pattern.contains("(?<") && !pattern.contains("(?P<") {
+                let error = Error::bad_config("a `regex` format needs a `pattern` with named groups")
+                    .hint("write `pattern = '^(?<host>\\S+) (?<message>.*)$'`");
+                problems.add(file, line, &error);
+            }
+            Format::Regex { pattern }
+        }
+        other => other,
+    };
+    section.finish(problems);
+    Some(format)
+}
+
+fn format_named(name: &str) -> Result<Format> {
+    Ok(match name {
+        "auto" => Format::Auto,
+        "json" => Format::Json { records: Vec::new() },
+        "csv" => Format::Delimited(Delimited::csv()),
+        "tsv" => Format::Delimited(Delimited::tsv()),
+        "space" => Format::Delimited(Delimited::space()),
+        "zeek" => Format::Zeek,
+        "regex" => Format::Regex { pattern: String::new() },
+        "lines" => Format::Lines,
+        "parquet" => Format::Parquet,
+        _ => {
+            return Err(Error::bad_config(format!("`{name}` is not a format"))
+                .hint("formats are `auto`, `json`, `csv`, `tsv`, `space`, `zeek`, `regex`, `lines` and `parquet`"));
+        }
+    })
+}
+
+fn parse_delimited(section: &mut Section<'_>, defaults: Delimited, problems: &mut Problems) -> Delimited {
+    let one_byte = |key: &'static str| {
+        move |text: &str| match text.as_bytes() {
+            [byte] => Ok(Some(*byte)),
+            [] => Ok(None),
+            _ => Err(Error::bad_config(format!("`{key}` must be one ASCII character, not `{text}`"))),
+        }
+    };
+    Delimited {
+        delimiter: section.parsed(problems, "delimiter", one_byte("delimiter")).flatten().unwrap_or(defaults.delimiter),
+        repeated: defaults.repeated,
+        quote: section.parsed(problems, "quote", one_byte("quote")).unwrap_or(defaults.quote),
+        comment: section.parsed(problems, "comment", one_byte("comment")).unwrap_or(defaults.comment),
+        header: section.texts(problems, "header").map_or(defaults.header, Header::Names),
+        null: section.text(problems, "null").or(defaults.null),
+    }
+}
+
+fn parse_limits(top: &mut Section<'_>, problems: &mut Problems) -> (Option<u64>, DecodeLimits) {
+    let mut limits = DecodeLimits::default();
+    let Some(mut section) = top.section(problems, "limits") else { return (None, limits) };
+    let memory_bytes = section.bytes(problems, "memory");
+    if let Some(bytes) = section.bytes(problems, "decompressed_bytes") {
+        limits.decompressed_bytes_max = bytes;
+    }
+    if let Some(ratio) = section.count(problems, "ratio") {
+        limits.ratio_max = ratio;
+    }
+    if let Some(bytes) = section.bytes(problems, "record_bytes") {
+        limits.record_bytes_max = bytes as usize;
+    }
+    if let Some(depth) = section.count(problems, "depth") {
+        limits.depth_max = depth as usize;
+    }
+    if let Some(fields) = section.count(problems, "fields") {
+        limits.fields_max = fields as usize;
+    }
+    section.finish(problems);
+    (memory_bytes, limits)
+}
+
+fn parse_policy(top: &mut Section<'_>, problems: &mut Problems) -> (Drift, Duplicates) {
+    let Some(mut section) = top.section(problems, "policy") else { return Default::default() };
+    let drifts = [("rescue", Drift::Rescue), ("freeze", Drift::Freeze), ("discard", Drift::Discard)];
+    let drift = section.choice(problems, "drift", &drifts).unwrap_or_default();
+    let choices = [("skip", Duplicates::Skip), ("process", Duplicates::Process)];
+    let duplicates = section.choice(problems, "duplicates", &choices).unwrap_or_default();
+    section.finish(problems);
+    (drift, duplicates)
+}
+
+impl Signal {
+    /// Reads a signal: `-- key: value` lines on top, then the query.
+    pub fn parse(sql: &Sql, problems: &mut Problems) -> Option<Self> {
+        let stem = sql.file.rsplit('/').next().unwrap_or(&sql.file);
+        let name = stem.strip_suffix(".sql").unwrap_or(stem).to_owned();
+        let before = problems.found.len();
+        let mut signal =
+            Self { title: name.clone(), name, severity: Severity::default(), technique: None, sql: sql.clone() };
+        for (index, line) in sql.text.lines().enumerate() {
+            let Some(comment) = line.trim().strip_prefix("--") else { break };
+            let Some((key, value)) = comment.split_once(':') else { continue };
+            if let Err(error) = signal.set(key.trim(), value.trim()) {
+                problems.add(&sql.file, index + 1, &error);
+            }
+        }
+        (problems.found.len() == before).then_some(signal)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        match key {
+            "title" => self.title = value.to_owned(),
+            "severity" => self.severity = choose_severity(value)?,
+            "technique" => self.technique = Some(value.to_owned()),
+            _ if key.contains(' ') => {}
+            _ => {
+                let error = Error::bad_config(format!("unknown key `{key}` above the signal"));
+                return Err(error.hint("known keys are `title`, `severity` and `technique`"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn choose_severity(text: &str) -> Result<Severity> {
+    let found = Severity::NAMES.iter().find(|(name, _)| *name == text).map(|(_, severity)| *severity);
+    found.ok_or_else(|| {
+        Error::bad_config(format!("`severity` cannot be `{text}`"))
+            .hint("it can be `informational`, `low`, `medium`, `high` or `critical`")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::ColumnType;
+
+    fn parse(config: &str) -> (Option<Source>, Vec<String>) {
+        let sql = |file: &str, text: &str| Sql { file: file.into(), text: text.into() };
+        let files = SourceFiles {
+            name: "my-app".into(),
+            config: sql("sources/my-app/source.toml", config),
+            transform: Some(sql("sources/my-app/transform.sql", "select * from input")),
+            signals: vec![sql("sources/my-app/signals/x.sql", "-- title: X\n-- severity: high\nselect 1")],
+        };
+        let mut problems = Problems::default();
+        let source = Source::parse(&files, &mut problems);
+        (source, problems.found.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_source_is_read_whole() {
+        let (source, problems) = parse(
+            "version = 2\ntime = 'ts'\n[[match]]\nbucket = 'logs'\nprefix = 'app/'\nglob = '*.json'\n\
+             [format]\ntype = 'json'\nrecords = 'a.b'\n\
+             [columns]\nts = 'timestamp(ms)'\nuser = { name = 'text', tags = ['text'] }\n\
+             [limits]\nmemory = '64 MiB'\nrecord_bytes = '1 MiB'\n[policy]\ndrift = 'freeze'\nduplicates = 'process'\n",
+        );
+        assert!(problems.is_empty(), "{problems:?}");
+        let source = source.expect("source");
+        assert_eq!((source.table.as_str(), source.version, source.memory_bytes), ("my_app", 2, Some(64 << 20)));
+        assert_eq!(source.format, Format::Json { records: vec!["a".into(), "b".into()] });
+        assert!(source.matches[0].glob.matches("app/x.json") && !source.matches[0].glob.matches("x.json"));
+        assert_eq!(source.columns[1].kind.to_string(), "{ name = text, tags = list(text) }");
+        assert_eq!(source.columns[0].kind, ColumnType::parse("timestamp(ms)").expect("type"));
+        assert_eq!((source.drift, source.duplicates), (Drift::Freeze, Duplicates::Process));
+        assert_eq!((source.signals[0].title.as_str(), source.signals[0].severity), ("X", Severity::High));
+    }
+
+    #[test]
+    fn mistakes_have_lines_and_hints() {
+        let (source, problems) = parse("[[match]]\nglobb = '*'\n\n[format]\ntype = 'jsn'\n\n[columns]\na = 'txt'\n");
+        assert!(source.is_none());
+        let starts = [
+            "sources/my-app/source.toml:1: `glob` is missing in `[match]`",
+            "sources/my-app/source.toml:2: unknown key `globb` in `[match]`\n  hint: did you mean `glob`?",
+            "sources/my-app/source.toml:5: `jsn` is not a format",
+            "sources/my-app/source.toml:8: `txt` is not a column type",
+        ];
+        for (problem, start) in problems.iter().zip(starts) {
+            assert!(problem.starts_with(start), "{problem}");
+        }
+        assert_eq!(problems.len(), starts.len(), "{problems:?}");
+    }
+
+    #[test]
+    fn system_tables_are_refused() {
+        let (_, problems) = parse("table = 'receipts'\n");
+        assert!(problems[0].contains("table `receipts` belongs to millpond"), "{problems:?}");
+    }
+}
