@@ -1,1 +1,57 @@
-fn main(){}
+//! Development tasks: `cargo xtask test`, `cargo xtask bench`, `cargo xtask docs`.
+//!
+//! It has no dependencies, so that it builds in a second and shares nothing with the build that it drives.
+
+mod bench;
+mod cache;
+mod docs;
+mod error;
+mod peers;
+mod process;
+mod test;
+
+use std::process::ExitCode;
+
+use error::Result;
+
+const USAGE: &str = "\
+usage: cargo xtask <task>
+
+tasks:
+  test [-- ARGS]                              make sure the test peers exist, then `cargo test --workspace ARGS`
+  bench [--quick] [--only millpond|duckdb]    measure millpond against DuckDB, write docs/reference/benchmarks.md
+  docs [--check]                              write the generated reference pages
+
+environment:
+  MILLPOND_CACHE    folder of test peers and corpora (default: `millpond` in the user's cache folder)
+  CI                set: a peer that cannot be installed is an error";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<ExitCode> {
+    let Some((task, rest)) = args.split_first() else { return usage() };
+    match task.as_str() {
+        "test" => test::run(rest),
+        "bench" => bench::run(rest),
+        "docs" => docs::run(rest),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => usage(),
+    }
+}
+
+fn usage() -> Result<ExitCode> {
+    eprintln!("{USAGE}");
+    Ok(ExitCode::from(2))
+}

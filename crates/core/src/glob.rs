@@ -1,5 +1,5 @@
-//! Glob patterns over object keys: `*` stays within one segment, `**` crosses `/`, `?` is one character, `{a,b}` is
-//! either, and everything else is itself. Keys are compared by character and by case, as object stores do.
+//! Glob patterns over object keys: `*` stays within one segment, `**` crosses `/`, `**/` is any number of whole segments
+//! or none, `?` is one character, `{a,b}` is either, and everything else is itself. Keys are compared by character and by case, as object stores do.
 
 use crate::error::{Error, Result};
 
@@ -16,7 +16,7 @@ enum Token {
     One,
     /// `*`: any run without `/`.
     Segment,
-    /// `**`: any run. `**/` also matches nothing.
+    /// `**`: any run.
     Any,
 }
 
@@ -29,7 +29,7 @@ impl Glob {
     /// # Errors
     /// [`Kind::BadConfig`](crate::Kind::BadConfig) for a brace without its partner or too many alternatives.
     pub fn new(prefix: &str, pattern: &str) -> Result<Self> {
-        let alternatives = expand_braces(pattern)?
+        let alternatives = expand_folders(expand_braces(pattern)?)
             .iter()
             .map(|alternative| prefix.chars().map(Token::Literal).chain(tokens(alternative)).collect())
             .collect();
@@ -83,6 +83,23 @@ fn expand_braces(pattern: &str) -> Result<Vec<String>> {
     Ok(done)
 }
 
+/// `**/` stands for no segment too, so that `**/a` finds `a` at the top: one alternative with it, one without.
+fn expand_folders(mut open: Vec<String>) -> Vec<String> {
+    let mut done = Vec::new();
+    while let Some(next) = open.pop() {
+        // What was expanded already carries a mark that no key has.
+        let folder = next.match_indices("**/").find(|(at, _)| *at == 0 || next[..*at].ends_with('/'));
+        match folder {
+            Some((at, _)) if done.len() + open.len() < ALTERNATIVES_MAX => {
+                open.push(format!("{}{}", &next[..at], &next[at + 3..]));
+                open.push(format!("{}**\0{}", &next[..at], &next[at + 3..]));
+            }
+            _ => done.push(next.replace('\0', "/")),
+        }
+    }
+    done
+}
+
 fn tokens(pattern: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     for character in pattern.chars() {
@@ -93,8 +110,6 @@ fn tokens(pattern: &str) -> Vec<Token> {
             }
             ('*', Some(Token::Any)) => {}
             ('*', _) => tokens.push(Token::Segment),
-            // `**/` matches nothing too, so that `**/a` finds `a` at the top.
-            ('/', Some(Token::Any)) => {}
             ('?', _) => tokens.push(Token::One),
             (other, _) => tokens.push(Token::Literal(other)),
         }
@@ -184,6 +199,11 @@ mod tests {
             ("*.json", "a/b.json", false),
             ("**/*.json", "b.json", true),
             ("**/*.json", "a/b/c.json", true),
+            ("**/conn.*", "disconn.log", false),
+            ("**/conn.*", "x/conn.log", true),
+            ("a/**/b", "a/b", true),
+            ("a/**/b", "a/x/y/b", true),
+            ("a/**/b", "a/xb", false),
             ("AWSLogs/*/CloudTrail/**", "AWSLogs/123/CloudTrail/us-east-1/x.gz", true),
             ("AWSLogs/*/CloudTrail/**", "AWSLogs/1/2/CloudTrail/x.gz", false),
             ("conn.{log,log.gz}", "conn.log.gz", true),

@@ -80,6 +80,7 @@ pub struct Receipt {
     /// The object's version or entity tag.
     pub object_version: String,
     /// When the object was written, microseconds since 1970 in UTC.
+    #[serde(rename = "object_modified")]
     pub object_modified_us: i64,
     /// The source; empty when no source wants the object.
     pub source: String,
@@ -116,6 +117,7 @@ pub struct Receipt {
     /// Peak of the memory that the job's thread had allocated.
     pub memory_peak_bytes: u64,
     /// When the job started, microseconds since 1970 in UTC.
+    #[serde(rename = "started")]
     pub started_us: i64,
     /// Files written.
     pub outputs: Vec<Output>,

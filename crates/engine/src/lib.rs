@@ -1,1 +1,16 @@
-//! x
+//! Bytes in, tables out: what one job does between its input and its outputs, without object stores or queues.
+//!
+//! [`decode`] turns the bytes of a file into Arrow batches; [`prepare`](prepare::prepare) plans a source's SQL before any
+//! data comes; [`run`](run::run) drives decode, transform and signals in one pass and counts every row; [`encode`]
+//! writes Parquet. The decoders are useful by themselves: see [`decode::Decoder`].
+
+pub mod account;
+pub mod decode;
+pub mod encode;
+pub mod file_table;
+pub mod prepare;
+pub mod run;
+pub mod session;
+pub mod shared;
+pub mod sql;
+pub mod tables;

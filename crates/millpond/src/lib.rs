@@ -1,1 +1,22 @@
-//! x
+//! millpond, the library: moves files through the path and keeps the lake.
+//!
+//! [`pipeline::process`] is the path of one object; [`worker`] feeds it from the pond's inputs; the [`committer`] is the
+//! only writer of table metadata and the only arbiter of what is done. No entry point holds product logic: the command,
+//! and whatever else wakes the program, calls these functions.
+
+pub mod committer;
+pub mod crash;
+pub mod explain;
+pub mod lake;
+pub mod learn;
+pub mod ledger;
+pub mod memory;
+pub mod packs;
+pub mod pipeline;
+pub mod pond;
+pub mod query;
+pub mod source_test;
+pub mod stats;
+pub mod store;
+pub mod tables;
+pub mod worker;

@@ -1,0 +1,373 @@
+//! JSON documents of any size, record by record: concatenated, pretty-printed, in arrays, or under a path.
+//!
+//! Wrappers are walked member by member and never held; what does not lead to records is skipped.
+
+use millpond_core::Result;
+
+use super::scan::{self, Scan, Skipper, Stop, skip_whitespace};
+use super::{RecordReader, refuse, text, too_long};
+use crate::decode::rows::Rows;
+use crate::decode::values::{Kind, Span};
+use crate::decode::window::Window;
+
+/// Bytes of a wrapper kept for the reject of one without records.
+const WRAPPER_BYTES_MAX: usize = 64 << 10;
+
+/// Where the reader stands: inside which wrappers.
+pub(super) struct Documents {
+    path: Vec<String>,
+    frames: Vec<Frame>,
+    /// Whether the last broken record had no end to be found, so that looking for the next one's is vain.
+    hopeless: bool,
+}
+
+/// An open array or object around the records.
+enum Frame {
+    /// Its items stand at this place of the path.
+    Array { level: usize, items: bool },
+    /// One of its members leads on.
+    Object(Wrapper),
+}
+
+/// An open object on the way to the records.
+struct Wrapper {
+    level: usize,
+    found: bool,
+    offset: u64,
+    /// Its other members, up to a limit.
+    others: Vec<u8>,
+}
+
+impl Documents {
+    pub(super) fn new(path: &[String]) -> Self {
+        Self { path: path.to_vec(), frames: Vec::new(), hopeless: false }
+    }
+
+    pub(super) fn read(&mut self, record: &mut RecordReader, window: &mut Window, rows: &mut Rows) -> Result<bool> {
+        while !rows.is_full() {
+            let Some(comma) = skip_separators(window)? else {
+                self.end(window, rows);
+                return Ok(false);
+            };
+            match self.frames.last() {
+                None => self.document(record, window, rows)?,
+                Some(Frame::Array { .. }) => self.item(comma, record, window, rows)?,
+                Some(Frame::Object(_)) => self.member(record, window, rows)?,
+            }
+        }
+        Ok(true)
+    }
+
+    fn end(&mut self, window: &Window, rows: &mut Rows) {
+        if !self.frames.is_empty() && !window.stream().is_cut() {
+            let detail = "the file ends before its array or object is closed".to_owned();
+            rows.reject_part("truncated_document", detail, Some(window.offset()), Vec::new());
+        }
+        self.frames.clear();
+    }
+
+    /// At the top: a document starts here.
+    fn document(&mut self, record: &mut RecordReader, window: &mut Window, rows: &mut Rows) -> Result<()> {
+        match window.bytes()[0] {
+            b'{' | b'[' => self.value(0, record, window, rows),
+            _ => refuse_line(window, rows),
+        }
+    }
+
+    /// In an array: an item, behind a comma or not, or the end.
+    fn item(&mut self, comma: bool, record: &mut RecordReader, window: &mut Window, rows: &mut Rows) -> Result<()> {
+        let Some(Frame::Array { level, items }) = self.frames.last_mut() else { return Ok(()) };
+        let (level, has_items) = (*level, std::mem::replace(items, true));
+        let first = window.bytes()[0];
+        match first {
+            b']' => {
+                window.consume(1);
+                self.frames.pop();
+                Ok(())
+            }
+            b'}' => self.mismatch(window, rows),
+            b'{' if has_items && !comma && self.starts_document(window)? => {
+                let detail = "the document ends before its array is closed".to_owned();
+                rows.reject_part("truncated_document", detail, Some(window.offset()), Vec::new());
+                self.frames.clear();
+                Ok(())
+            }
+            b'{' => self.value(level, record, window, rows),
+            b'[' if level < self.path.len() => self.value(level, record, window, rows),
+            _ => refuse_item(window, rows),
+        }
+    }
+
+    /// Whether the object at hand is a new wrapper although its predecessor's array is still open.
+    fn starts_document(&self, window: &mut Window) -> Result<bool> {
+        let Some(first) = self.path.first() else { return Ok(false) };
+        window.fill_to(first.len() + 64)?;
+        let bytes = window.bytes();
+        let key = &bytes[skip_whitespace(bytes, 1).min(bytes.len())..];
+        let is_key = key.first() == Some(&b'"') && key[1..].starts_with(first.as_bytes()) && key.get(first.len() + 1) == Some(&b'"');
+        if !is_key {
+            return Ok(false);
+        }
+        let colon = skip_whitespace(key, first.len() + 2);
+        let value = skip_whitespace(key, colon + 1);
+        Ok(key.get(colon) == Some(&b':') && matches!(key.get(value), Some(b'[' | b'{')))
+    }
+
+    /// In an object: a member or its end.
+    fn member(&mut self, record: &mut RecordReader, window: &mut Window, rows: &mut Rows) -> Result<()> {
+        match window.bytes()[0] {
+            b'}' => {
+                window.consume(1);
+                if let Some(Frame::Object(wrapper)) = self.frames.pop() {
+                    self.close(wrapper, rows);
+                }
+                return Ok(());
+            }
+            b'"' => {}
+            _ => return self.mismatch(window, rows),
+        }
+        let (key, value_start) = loop {
+            match member_head(window.bytes()) {
+                Ok(head) => break head,
+                Err(Stop::Incomplete) if window.bytes().len() <= rows.limits.record_bytes_max && window.grow()? => {}
+                Err(_) => return self.mismatch(window, rows),
+            }
+        };
+        let Some(Frame::Object(wrapper)) = self.frames.last_mut() else { return Ok(()) };
+        let level = wrapper.level;
+        if !is_name(key.of(window.bytes()).bytes, key.kind, &self.path[level]) {
+            wrapper.keep(&window.bytes()[..value_start]);
+            window.consume(value_start);
+            return skip_value(window, |bytes| wrapper.keep(bytes));
+        }
+        wrapper.found = true;
+        window.consume(value_start);
+        if window.bytes()[0] == b'n' {
+            return skip_value(window, |_| {});
+        }
+        self.value(level + 1, record, window, rows)
+    }
+
+    fn close(&self, wrapper: Wrapper, rows: &mut Rows) {
+        if wrapper.found || wrapper.others.is_empty() {
+            return;
+        }
+        let detail = format!("the document has no `{}`", self.path[..=wrapper.level].join("."));
+        let raw = [b"{".as_slice(), &wrapper.others, b"}"].concat();
+        rows.reject_part("no_records", detail, Some(wrapper.offset), raw);
+    }
+
+    /// The value at hand stands at this place of the path.
+    fn value(&mut self, level: usize, record: &mut RecordReader, window: &mut Window, rows: &mut Rows) -> Result<()> {
+        let offset = window.offset();
+        match window.bytes()[0] {
+            b'{' if level == self.path.len() => self.record(record, window, rows),
+            b'{' => {
+                window.consume(1);
+                self.push(Frame::Object(Wrapper { level, found: false, offset, others: Vec::new() }), window, rows)
+            }
+            b'[' => {
+                window.consume(1);
+                self.push(Frame::Array { level, items: false }, window, rows)
+            }
+            _ => refuse_item(window, rows),
+        }
+    }
+
+    fn push(&mut self, frame: Frame, window: &mut Window, rows: &mut Rows) -> Result<()> {
+        if self.frames.len() >= rows.limits.depth_max {
+            self.frames.clear();
+            refuse(Stop::TooDeep, 0, window.offset(), b"", rows);
+            return window.skip_line();
+        }
+        self.frames.push(frame);
+        Ok(())
+    }
+
+    /// The record at hand.
+    fn record(&mut self, reader: &mut RecordReader, window: &mut Window, rows: &mut Rows) -> Result<()> {
+        let max = rows.limits.record_bytes_max;
+        loop {
+            let offset = window.offset();
+            match reader.scan(window.bytes(), 0, rows) {
+                Ok(end) if end <= max => {
+                    reader.emit(window.bytes(), 0, end, Some(offset), rows)?;
+                    window.consume(end);
+                    self.hopeless = false;
+                    return Ok(());
+                }
+                Ok(_) => return refuse_long(window, rows),
+                Err(Stop::Incomplete) if window.bytes().len() > max => return refuse_long(window, rows),
+                Err(Stop::Incomplete) if window.grow()? => {}
+                Err(stop) => return self.broken(stop, window, rows),
+            }
+        }
+    }
+
+    /// Rejects a record that cannot be read, and goes on where the next one starts.
+    fn broken(&mut self, stop: Stop, window: &mut Window, rows: &mut Rows) -> Result<()> {
+        let offset = window.offset();
+        let at = match stop {
+            Stop::Malformed(at, _) => at,
+            _ => 0,
+        };
+        let end = self.find_end(at, window, rows)?;
+        let bytes = window.bytes();
+        let Some(end) = end else {
+            let all = bytes.len();
+            if window.at_end() && stop == Stop::Incomplete {
+                rows.reject_record("truncated_record", "the file ends inside the record".to_owned(), Some(offset), bytes);
+            } else {
+                refuse(stop, 0, offset, bytes, rows);
+            }
+            window.consume(all);
+            return Ok(());
+        };
+        refuse(stop, 0, offset, bytes[..end].trim_ascii_end(), rows);
+        window.consume(end);
+        Ok(())
+    }
+
+    /// Where a broken record ends: where its brackets balance, or where a line starts with an object, whichever is
+    /// first; else, inside an array, where an object follows a comma.
+    fn find_end(&mut self, at: usize, window: &mut Window, rows: &Rows) -> Result<Option<usize>> {
+        loop {
+            let bytes = window.bytes();
+            let balanced = if self.hopeless { None } else { scan::container(bytes, 0, usize::MAX).ok() };
+            let line = memchr::memmem::find(bytes, &[window.line_end(), b'{']).map(|found| found + 1);
+            if let Some(end) = balanced.into_iter().chain(line).min() {
+                return Ok(Some(end));
+            }
+            if bytes.len() > rows.limits.record_bytes_max || !window.grow()? {
+                break;
+            }
+        }
+        self.hopeless = true;
+        let bytes = window.bytes();
+        let in_array = !self.frames.is_empty();
+        Ok(memchr::memchr_iter(b'{', bytes).find(|open| {
+            in_array && *open > at && bytes[..*open].trim_ascii_end().last() == Some(&b',')
+        }))
+    }
+
+    /// A bracket closes what is not open, or no member stands where one should: leave the wrapper.
+    fn mismatch(&mut self, window: &mut Window, rows: &mut Rows) -> Result<()> {
+        let offset = window.offset();
+        let detail = "the brackets around the records do not match".to_owned();
+        rows.reject_part("bad_json", detail, Some(offset), window.bytes()[..1].to_vec());
+        match window.bytes()[0] {
+            b'}' | b']' => {
+                window.consume(1);
+                self.frames.pop();
+                Ok(())
+            }
+            _ => {
+                self.frames.clear();
+                refuse_line(window, rows)
+            }
+        }
+    }
+}
+
+impl Wrapper {
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = WRAPPER_BYTES_MAX - self.others.len();
+        if !self.others.is_empty() && bytes.first() == Some(&b'"') && self.others.last() != Some(&b':') && room > 0 {
+            self.others.push(b',');
+        }
+        let room = WRAPPER_BYTES_MAX - self.others.len();
+        self.others.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+}
+
+/// Skips whitespace, commas and record separators (RFC 7464). Says whether there was a comma; `None` at the end.
+fn skip_separators(window: &mut Window) -> Result<Option<bool>> {
+    let mut comma = false;
+    loop {
+        let bytes = window.bytes();
+        let count = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b',' | 0x1e)).count();
+        let found = count < bytes.len();
+        comma |= bytes[..count].contains(&b',');
+        window.consume(count);
+        if found {
+            return Ok(Some(comma));
+        }
+        if !window.fill()? {
+            return Ok(None);
+        }
+    }
+}
+
+/// The key of the member at hand and where its value starts.
+fn member_head(bytes: &[u8]) -> Scan<(Span, usize)> {
+    let (key, end) = scan::value(bytes, 0, 1)?;
+    let colon = skip_whitespace(bytes, end);
+    match bytes.get(colon) {
+        None => return Err(Stop::Incomplete),
+        Some(b':') => {}
+        Some(_) => return Err(Stop::Malformed(colon, "`:` was expected")),
+    }
+    let value = skip_whitespace(bytes, colon + 1);
+    if value == bytes.len() { Err(Stop::Incomplete) } else { Ok((key, value)) }
+}
+
+fn is_name(key: &[u8], kind: Kind, name: &str) -> bool {
+    if kind != Kind::Escaped {
+        return key == name.as_bytes();
+    }
+    let mut plain = Vec::new();
+    text::unescape(key, &mut plain);
+    plain == name.as_bytes()
+}
+
+/// Skips the value at hand, of any size, showing its bytes.
+fn skip_value(window: &mut Window, mut show: impl FnMut(&[u8])) -> Result<()> {
+    let mut skipper = Skipper::default();
+    loop {
+        let bytes = window.bytes();
+        if let Some(end) = skipper.skip(bytes) {
+            show(&bytes[..end]);
+            window.consume(end);
+            return Ok(());
+        }
+        show(bytes);
+        window.consume(bytes.len());
+        if !window.fill()? {
+            return Ok(());
+        }
+    }
+}
+
+/// Rejects the line at hand, which belongs to no document.
+fn refuse_line(window: &mut Window, rows: &mut Rows) -> Result<()> {
+    let Some(line) = window.line(rows.limits.record_bytes_max)? else { return Ok(()) };
+    if line.too_long {
+        return super::refuse_long_line(window, line, rows);
+    }
+    let raw = &window.bytes()[..line.length];
+    refuse(Stop::Malformed(0, "`{` or `[` was expected"), 0, window.offset(), raw, rows);
+    window.consume(line.next);
+    Ok(())
+}
+
+/// Rejects an item that is not an object.
+fn refuse_item(window: &mut Window, rows: &mut Rows) -> Result<()> {
+    let max = rows.limits.record_bytes_max;
+    let offset = window.offset();
+    let mut raw = Vec::new();
+    skip_value(window, |bytes| raw.extend_from_slice(&bytes[..bytes.len().min(max - raw.len())]))?;
+    if window.offset() == offset {
+        // A bracket that closes nothing.
+        raw.extend_from_slice(&window.bytes()[..1]);
+        window.consume(1);
+    }
+    refuse(Stop::Malformed(0, "`{` was expected"), 0, offset, &raw, rows);
+    Ok(())
+}
+
+/// Rejects a record that is longer than it may be, and skips the rest of it.
+fn refuse_long(window: &mut Window, rows: &mut Rows) -> Result<()> {
+    let max = rows.limits.record_bytes_max.min(window.bytes().len());
+    rows.reject_record("record_too_long", too_long(rows), Some(window.offset()), &window.bytes()[..max]);
+    skip_value(window, |_| {})
+}

@@ -1,0 +1,166 @@
+//! A window over the stream that grows until a whole record lies in it as one slice.
+//!
+//! Positions are indices into [`Window::bytes`]; they hold until bytes are consumed. Reading more keeps them.
+
+use millpond_core::Result;
+
+use super::stream::Stream;
+
+/// Bytes of one read.
+const READ_BYTES: usize = 256 << 10;
+
+/// The part of the stream that is looked at.
+pub(super) struct Window {
+    stream: Stream,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Offset of `buffer[start]` in the stream.
+    offset: u64,
+    at_end: bool,
+    line_end: u8,
+}
+
+/// One line of the window, by positions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line {
+    /// Length without the line end.
+    pub(super) length: usize,
+    /// Where the next line starts.
+    pub(super) next: usize,
+    /// Whether a line end was found; `false` for a last line without one and for a line over the limit.
+    pub(super) ended: bool,
+    /// Whether the line is longer than the limit; the rest is still in the stream.
+    pub(super) too_long: bool,
+}
+
+impl Window {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream, buffer: Vec::new(), start: 0, end: 0, offset: 0, at_end: false, line_end: b'\n' }
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    pub(super) fn stream_mut(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
+    /// The bytes read and not consumed.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Whether nothing follows the bytes at hand.
+    pub(super) fn at_end(&self) -> bool {
+        self.at_end
+    }
+
+    /// Offset of the first byte at hand.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The byte that ends lines: LF, or CR in files that have nothing else.
+    pub(super) fn line_end(&self) -> u8 {
+        self.line_end
+    }
+
+    pub(super) fn consume(&mut self, count: usize) {
+        self.start += count;
+        self.offset += count as u64;
+        debug_assert!(self.start <= self.end);
+    }
+
+    /// Reads once more; `false` when the stream has ended.
+    pub(super) fn fill(&mut self) -> Result<bool> {
+        if self.at_end {
+            return Ok(false);
+        }
+        if self.start > 0 && self.end + READ_BYTES > self.buffer.len() {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end + READ_BYTES > self.buffer.len() {
+            let length = (self.end + READ_BYTES).max(self.buffer.len() * 2);
+            self.buffer.resize(length, 0);
+        }
+        let room = self.end + READ_BYTES;
+        let count = self.stream.read(&mut self.buffer[self.end..room])?;
+        self.end += count;
+        self.at_end = count == 0;
+        Ok(count > 0)
+    }
+
+    /// Reads until `count` bytes are at hand or the stream ends.
+    pub(super) fn fill_to(&mut self, count: usize) -> Result<()> {
+        while self.bytes().len() < count && self.fill()? {}
+        Ok(())
+    }
+
+    /// Reads until the bytes at hand have about doubled, so that looking again from the start stays linear.
+    /// `false` when nothing came.
+    pub(super) fn grow(&mut self) -> Result<bool> {
+        let before = self.bytes().len();
+        self.fill_to((before * 2).max(before + 1))?;
+        Ok(self.bytes().len() > before)
+    }
+
+    /// Chooses CR as the line end for a text whose first bytes have CR and no LF.
+    pub(super) fn detect_line_end(&mut self) {
+        let bytes = self.bytes();
+        let inner = &bytes[..bytes.len().saturating_sub(usize::from(!self.at_end))];
+        if memchr::memchr(b'\n', bytes).is_none() && memchr::memchr(b'\r', inner).is_some() {
+            self.line_end = b'\r';
+        }
+    }
+
+    /// The line at position 0; `None` at the end of the stream. A line over `max` bytes is cut there.
+    pub(super) fn line(&mut self, max: usize) -> Result<Option<Line>> {
+        let mut searched = 0;
+        loop {
+            let bytes = self.bytes();
+            if let Some(found) = memchr::memchr(self.line_end, &bytes[searched..]) {
+                let end = searched + found;
+                let length = if end > 0 && bytes[end - 1] == b'\r' { end - 1 } else { end };
+                if length > max {
+                    return Ok(Some(Line { length: max, next: max, ended: false, too_long: true }));
+                }
+                return Ok(Some(Line { length, next: end + 1, ended: true, too_long: false }));
+            }
+            searched = bytes.len();
+            if searched > max + 1 {
+                return Ok(Some(Line { length: max, next: max, ended: false, too_long: true }));
+            }
+            if !self.fill()? {
+                let bytes = self.bytes();
+                if bytes.is_empty() {
+                    return Ok(None);
+                }
+                let length = bytes.len() - usize::from(bytes.last() == Some(&b'\r'));
+                return Ok(Some(Line { length, next: bytes.len(), ended: false, too_long: false }));
+            }
+        }
+    }
+
+    /// Consumes up to and including the next line end.
+    pub(super) fn skip_line(&mut self) -> Result<()> {
+        loop {
+            if let Some(found) = memchr::memchr(self.line_end, self.bytes()) {
+                self.consume(found + 1);
+                return Ok(());
+            }
+            self.consume(self.bytes().len());
+            if !self.fill()? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Whether a line holds nothing but blanks.
+pub(super) fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(u8::is_ascii_whitespace)
+}

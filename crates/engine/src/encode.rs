@@ -1,0 +1,361 @@
+//! Encoding: rows in, Parquet files out, one file for each day of events, with the statistics that a table commit wants.
+//!
+//! Types are first brought to what every reader of the lake knows: timestamps in microseconds and UTC, no unsigned, no
+//! view and no dictionary types. Nothing is stored here: a file lies in memory, or in the temporary folder once it is
+//! large, until the caller puts it where it belongs.
+
+mod statistics;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
+use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
+use arrow::datatypes::{DataType, Date32Type, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use millpond_core::{Error, Result};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use tempfile::SpooledTempFile;
+
+/// The column that names the job of every row of the lake.
+pub const JOB_COLUMN: &str = "_job";
+/// The column that every table of the lake is partitioned by: the day of the event in UTC.
+pub const DAY_COLUMN: &str = "_day";
+
+const US_PER_DAY: i64 = 86_400_000_000;
+/// Days since 1970 up to 2100-01-01. An event outside 1970 to 2099 lies in the day of its object instead, so that a
+/// clock gone wrong does not make a partition for each of its years.
+const DAY_END: i32 = 47_482;
+/// A file up to this size stays in memory until it is put.
+const SPOOL_BYTES_MAX: usize = 4 << 20;
+/// Days that one job writes at the same time; each holds a row group in memory.
+const OPEN_DAYS_MAX: usize = 16;
+/// Rows of a row group: small enough that readers prune finely, large enough to compress (DuckDB's own default).
+const ROW_GROUP_ROWS: usize = 122_880;
+/// Bytes of a row group before encoding, so that wide rows do not fill the memory.
+const ROW_GROUP_BYTES: usize = 32 << 20;
+
+/// One finished Parquet file.
+#[derive(Debug)]
+pub struct EncodedFile {
+    /// Days since 1970-01-01: the partition.
+    pub day: i32,
+    /// Ordinal of the file among those of its job and table, from 0.
+    pub part: usize,
+    /// Rows in the file.
+    pub rows: u64,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Delta statistics: counts, and the smallest and largest value of each simple column, as JSON.
+    pub statistics: String,
+    /// The file, to be read from its start.
+    pub body: SpooledTempFile,
+}
+
+/// Brings a schema to the types of the lake.
+pub fn lake_schema(schema: &Schema) -> SchemaRef {
+    Arc::new(Schema::new(schema.fields().iter().map(lake_field).collect::<Fields>()))
+}
+
+fn lake_field(field: &FieldRef) -> FieldRef {
+    Arc::new(Field::new(field.name(), lake_type(field.data_type()), true))
+}
+
+fn lake_type(kind: &DataType) -> DataType {
+    match kind {
+        DataType::UInt8 | DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 => DataType::Int64,
+        DataType::UInt64 => DataType::Decimal128(20, 0),
+        DataType::Float16 => DataType::Float32,
+        DataType::Timestamp(..) | DataType::Date64 => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        DataType::Duration(_) => DataType::Int64,
+        DataType::LargeUtf8 | DataType::Utf8View | DataType::Null | DataType::Time32(_) | DataType::Time64(_) | DataType::Interval(_) => {
+            DataType::Utf8
+        }
+        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => DataType::Decimal128(*precision, *scale),
+        DataType::Decimal256(precision, scale) => DataType::Decimal128((*precision).min(38), *scale),
+        DataType::Dictionary(_, value) => lake_type(value),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => DataType::List(lake_field(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(lake_field).collect()),
+        DataType::Map(entries, sorted) => match entries.data_type() {
+            DataType::Struct(pair) if pair.len() == 2 => {
+                let key = Arc::new(Field::new("key", lake_type(pair[0].data_type()), false));
+                let value = Arc::new(Field::new("value", lake_type(pair[1].data_type()), true));
+                DataType::Map(Arc::new(Field::new("key_value", DataType::Struct([key, value].into()), false)), *sorted)
+            }
+            _ => kind.clone(),
+        },
+        other => other.clone(),
+    }
+}
+
+/// Brings rows to the types of the lake.
+///
+/// # Errors
+/// [`Kind::BadInput`](millpond_core::Kind::BadInput) when a value has no counterpart, such as a decimal of 50 digits.
+pub fn to_lake(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| -> Result<ArrayRef> {
+        if column.data_type() == field.data_type() {
+            return Ok(Arc::clone(column));
+        }
+        cast_with_options(column, field.data_type(), &options).map_err(|error| {
+            Error::bad_input(format!("failed to store column `{}` as {}", field.name(), field.data_type())).because(error)
+        })
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    RecordBatch::try_new(Arc::clone(schema), columns)
+        .map_err(|error| Error::bug("the transform's rows do not have the planned columns").because(error))
+}
+
+/// Writes the rows of one table of one job.
+#[derive(Debug)]
+pub struct TableWriter {
+    /// Columns of the rows as they are handed in, in lake types.
+    schema: SchemaRef,
+    /// The same and, for rows of a job, `_job`.
+    file_schema: SchemaRef,
+    time: Option<usize>,
+    job_id: Option<String>,
+    object_day: i32,
+    open: BTreeMap<i32, Part>,
+    finished: Vec<EncodedFile>,
+    parts: usize,
+}
+
+#[derive(Debug)]
+struct Part {
+    number: usize,
+    rows: u64,
+    writer: ArrowWriter<SpooledTempFile>,
+}
+
+impl TableWriter {
+    /// A writer for rows of `schema` (lake types). Rows are parted by the day of the column `time`, and lie in
+    /// `object_day` (days since 1970) where they have no time. With a job the rows get the column `_job`.
+    pub fn new(schema: &SchemaRef, time: Option<&str>, job_id: Option<&str>, object_day: i32) -> Self {
+        let job = job_id.map(|_| Arc::new(Field::new(JOB_COLUMN, DataType::Utf8, true)));
+        let fields: Fields = schema.fields().iter().cloned().chain(job).collect();
+        Self {
+            schema: Arc::clone(schema),
+            file_schema: Arc::new(Schema::new(fields)),
+            time: time.and_then(|name| schema.index_of(name).ok()),
+            job_id: job_id.map(str::to_owned),
+            object_day,
+            open: BTreeMap::new(),
+            finished: Vec::new(),
+            parts: 0,
+        }
+    }
+
+    /// The columns of the files.
+    pub fn file_schema(&self) -> &SchemaRef {
+        &self.file_schema
+    }
+
+    /// Writes rows.
+    ///
+    /// # Errors
+    /// [`Kind::BadInput`](millpond_core::Kind::BadInput) when a value cannot be stored,
+    /// [`Kind::Transient`](millpond_core::Kind::Transient) when the temporary folder is full.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let batch = to_lake(batch, &self.schema)?;
+        let days = self.days(&batch);
+        let batch = self.with_job(&batch)?;
+        let first = days[0];
+        if days.iter().all(|day| *day == first) {
+            return self.write_day(first, &batch);
+        }
+        let mut distinct = days.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        for day in distinct {
+            let mask: BooleanArray = days.iter().map(|other| Some(*other == day)).collect();
+            let rows = filter_record_batch(&batch, &mask).map_err(|error| Error::bug("failed to part rows by day").because(error))?;
+            self.write_day(day, &rows)?;
+        }
+        Ok(())
+    }
+
+    fn days(&self, batch: &RecordBatch) -> Vec<i32> {
+        let in_range = |day: i64| i32::try_from(day).ok().filter(|day| (0..DAY_END).contains(day)).unwrap_or(self.object_day);
+        let Some(column) = self.time.map(|index| batch.column(index)) else {
+            return vec![self.object_day; batch.num_rows()];
+        };
+        match column.data_type() {
+            DataType::Date32 => {
+                let dates = column.as_primitive::<Date32Type>();
+                dates.iter().map(|day| day.map_or(self.object_day, |day| in_range(day.into()))).collect()
+            }
+            _ => {
+                let times = column.as_primitive::<TimestampMicrosecondType>();
+                times.iter().map(|us| us.map_or(self.object_day, |us| in_range(us.div_euclid(US_PER_DAY)))).collect()
+            }
+        }
+    }
+
+    fn with_job(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let Some(job_id) = &self.job_id else { return Ok(batch.clone()) };
+        let job = StringArray::from_iter_values(std::iter::repeat_n(job_id, batch.num_rows()));
+        let columns = batch.columns().iter().cloned().chain([Arc::new(job) as ArrayRef]).collect();
+        RecordBatch::try_new(Arc::clone(&self.file_schema), columns).map_err(|error| Error::bug("failed to add `_job`").because(error))
+    }
+
+    fn write_day(&mut self, day: i32, rows: &RecordBatch) -> Result<()> {
+        if !self.open.contains_key(&day) {
+            self.make_room()?;
+            let part = Part::open(self.parts, &self.file_schema)?;
+            self.parts += 1;
+            self.open.insert(day, part);
+        }
+        match self.open.get_mut(&day) {
+            Some(part) => part.write(rows),
+            None => Err(Error::bug("the day's file is not open")),
+        }
+    }
+
+    /// Finishes the largest open file when too many are open.
+    fn make_room(&mut self) -> Result<()> {
+        if self.open.len() < OPEN_DAYS_MAX {
+            return Ok(());
+        }
+        let largest = self.open.iter().max_by_key(|(_, part)| part.rows).map(|(day, _)| *day);
+        if let Some((day, part)) = largest.and_then(|day| self.open.remove_entry(&day)) {
+            self.finished.push(part.finish(day)?);
+        }
+        Ok(())
+    }
+
+    /// Ends all files.
+    ///
+    /// # Errors
+    /// As [`TableWriter::write`].
+    pub fn finish(mut self) -> Result<Vec<EncodedFile>> {
+        for (day, part) in std::mem::take(&mut self.open) {
+            self.finished.push(part.finish(day)?);
+        }
+        self.finished.sort_by_key(|file| file.part);
+        Ok(self.finished)
+    }
+}
+
+impl Part {
+    fn open(number: usize, schema: &SchemaRef) -> Result<Self> {
+        let writer = ArrowWriter::try_new(SpooledTempFile::new(SPOOL_BYTES_MAX), Arc::clone(schema), Some(properties()?));
+        let writer = writer.map_err(|error| Error::bad_config("failed to store the columns as Parquet").because(error))?;
+        Ok(Self { number, rows: 0, writer })
+    }
+
+    fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.rows += rows.num_rows() as u64;
+        self.writer.write(rows).map_err(encode_error)?;
+        if self.writer.in_progress_size() >= ROW_GROUP_BYTES {
+            self.writer.flush().map_err(encode_error)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, day: i32) -> Result<EncodedFile> {
+        let metadata = self.writer.finish().map_err(encode_error)?;
+        let bytes = self.writer.bytes_written() as u64;
+        let mut body = self.writer.into_inner().map_err(encode_error)?;
+        let rewound = std::io::Seek::rewind(&mut body);
+        rewound.map_err(|error| Error::transient("failed to read back an encoded file").because(error))?;
+        Ok(EncodedFile { day, part: self.number, rows: self.rows, bytes, statistics: statistics::delta(&metadata), body })
+    }
+}
+
+fn encode_error(error: parquet::errors::ParquetError) -> Error {
+    Error::transient("failed to encode Parquet").because(error)
+}
+
+fn properties() -> Result<WriterProperties> {
+    // Level 1: these files live until compaction, which compresses harder.
+    let level = ZstdLevel::try_new(1).map_err(encode_error)?;
+    Ok(WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_dictionary_page_size_limit(256 << 10)
+        .set_statistics_truncate_length(Some(64))
+        .set_column_index_truncate_length(Some(64))
+        .set_created_by(concat!("millpond ", env!("CARGO_PKG_VERSION")).to_owned())
+        .build())
+}
+
+/// Whether a column of the lake of type `stored` can take values of type `given`; both are lake types.
+pub fn fits(stored: &DataType, given: &DataType) -> bool {
+    match (stored, given) {
+        (DataType::Struct(stored), DataType::Struct(given)) => given.iter().all(|field| {
+            stored.iter().find(|known| known.name() == field.name()).is_none_or(|known| fits(known.data_type(), field.data_type()))
+        }),
+        (DataType::List(stored), DataType::List(given)) => fits(stored.data_type(), given.data_type()),
+        (DataType::Map(stored, _), DataType::Map(given, _)) => fits(stored.data_type(), given.data_type()),
+        _ => stored == given,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Int64Array, TimestampMicrosecondArray};
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    fn batch(times: Vec<Option<i64>>) -> RecordBatch {
+        let numbers = Int64Array::from_iter_values(0..times.len() as i64);
+        let times = TimestampMicrosecondArray::from(times).with_timezone("UTC");
+        RecordBatch::try_from_iter([("n", Arc::new(numbers) as ArrayRef), ("t", Arc::new(times) as ArrayRef)]).expect("batch")
+    }
+
+    fn write(batches: &[RecordBatch]) -> Vec<EncodedFile> {
+        let schema = lake_schema(&batches[0].schema());
+        let mut writer = TableWriter::new(&schema, Some("t"), Some("j"), 7);
+        batches.iter().for_each(|batch| writer.write(batch).expect("write"));
+        writer.finish().expect("finish")
+    }
+
+    #[test]
+    fn rows_are_parted_by_day_and_none_is_lost() {
+        let files = write(&[batch(vec![Some(0), Some(US_PER_DAY), None, Some(-1), Some(i64::MAX)])]);
+        let days: Vec<(i32, u64)> = files.iter().map(|file| (file.day, file.rows)).collect();
+        assert_eq!(days, [(0, 1), (1, 1), (7, 3)]);
+        assert!(files[0].statistics.contains(r#""numRecords":1"#), "{}", files[0].statistics);
+    }
+
+    #[test]
+    fn many_days_keep_few_files_open() {
+        let times = (0..40).map(|day| Some(day * US_PER_DAY)).collect();
+        let files = write(&[batch(times), batch(vec![Some(0)])]);
+        assert_eq!(files.iter().map(|file| file.rows).sum::<u64>(), 41);
+    }
+
+    #[test]
+    fn a_file_reads_back() {
+        let mut files = write(&[batch(vec![Some(1), Some(2)])]);
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut files[0].body, &mut bytes).expect("read");
+        assert_eq!(bytes.len() as u64, files[0].bytes);
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).expect("parquet").build().expect("reader");
+        let rows: usize = reader.map(|batch| batch.expect("batch").num_rows()).sum();
+        assert_eq!(rows, 2);
+    }
+
+    #[test]
+    fn types_come_to_those_of_the_lake() {
+        for (from, to) in [
+            (DataType::UInt64, DataType::Decimal128(20, 0)),
+            (DataType::Utf8View, DataType::Utf8),
+            (DataType::Timestamp(TimeUnit::Nanosecond, None), DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+        ] {
+            assert_eq!(lake_type(&from), to);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The SQL session: DataFusion with the settings that a small job wants.
+
+use std::sync::Arc;
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::disk_manager::DiskManagerBuilder;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionState;
+use datafusion::prelude::SessionConfig;
+use millpond_core::{Error, Result};
+
+/// Bytes that the sorts and joins of one session may spill to the temporary folder.
+const SPILL_BYTES_MAX: u64 = 10 << 30;
+
+/// Settings of every session: names are matched exactly, as the decoders do.
+pub fn config(threads: usize, batch_rows: usize) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(threads)
+        .with_batch_size(batch_rows)
+        .with_information_schema(true)
+        .with_collect_statistics(false);
+    let options = config.options_mut();
+    options.sql_parser.enable_ident_normalization = false;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.sql_parser.collect_spans = true;
+    options.execution.parquet.schema_force_view_types = false;
+    options.execution.sort_spill_reservation_bytes = 1 << 20;
+    config
+}
+
+/// A session with all functions and an empty catalog.
+pub fn state(config: SessionConfig) -> SessionState {
+    SessionStateBuilder::new().with_config(config).with_default_features().build()
+}
+
+/// Memory and spill space of one session.
+///
+/// # Errors
+/// [`Kind::Transient`](millpond_core::Kind::Transient) when the temporary folder cannot be used.
+pub fn runtime(memory_bytes: u64) -> Result<Arc<RuntimeEnv>> {
+    let disk = DiskManagerBuilder::default().with_max_temp_directory_size(SPILL_BYTES_MAX);
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(memory_bytes as usize)))
+        .with_disk_manager_builder(disk)
+        .build_arc()
+        .map_err(|error| Error::transient("failed to set up the SQL session").because(error))
+}
+
+/// Turns an error of the SQL engine into ours: one of ours that passed through it keeps its kind.
+pub fn engine_error(what: &str, error: DataFusionError) -> Error {
+    if let Some(ours) = find_ours(&error) {
+        return ours;
+    }
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => Error::too_big(what.to_owned())
+            .because(error.strip_backtrace())
+            .hint("raise `memory` under `[limits]` in `source.toml`"),
+        DataFusionError::IoError(_) | DataFusionError::ObjectStore(_) => {
+            Error::transient(what.to_owned()).because(error.strip_backtrace())
+        }
+        _ => Error::bad_config(what.to_owned()).because(error.strip_backtrace()),
+    }
+}
+
+fn find_ours(error: &DataFusionError) -> Option<Error> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = next {
+        if let Some(ours) = cause.downcast_ref::<Error>() {
+            let copy = Error::new(ours.kind(), ours.chain());
+            return Some(match ours.hint_text() {
+                Some(hint) => copy.hint(hint),
+                None => copy,
+            });
+        }
+        next = match cause.downcast_ref::<DataFusionError>() {
+            Some(DataFusionError::External(inner)) => Some(inner.as_ref()),
+            Some(DataFusionError::Shared(inner)) => Some(inner.as_ref()),
+            _ => cause.source(),
+        };
+    }
+    None
+}

@@ -1,0 +1,61 @@
+//! Tables that a source's SQL joins besides `input`: enrichment by name, files and URLs by their quoted location.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::datasource::MemTable;
+use datafusion::execution::session_state::SessionState;
+use datafusion::common::TableReference;
+use millpond_core::{Error, Result};
+
+/// The tables of one pond, held in memory and shared by its jobs.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    by_name: BTreeMap<String, Arc<MemTable>>,
+}
+
+impl Tables {
+    /// Adds a table under its name or quoted location.
+    ///
+    /// # Errors
+    /// [`Kind::Bug`](millpond_core::Kind::Bug) when a batch does not have the schema.
+    pub fn add(&mut self, name: &str, schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<()> {
+        let table = MemTable::try_new(schema, vec![batches])
+            .map_err(|error| Error::bug(format!("failed to build table `{name}`")).because(error.strip_backtrace()))?;
+        self.by_name.insert(name.to_owned(), Arc::new(table));
+        Ok(())
+    }
+
+    /// The names of the tables.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// Makes every table known to a session.
+    ///
+    /// # Errors
+    /// [`Kind::Bug`](millpond_core::Kind::Bug) when the session refuses one.
+    pub(crate) fn register(&self, state: &SessionState) -> Result<()> {
+        for (name, table) in &self.by_name {
+            register(state, name, Arc::clone(table) as _)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes one table known to a session, replacing another of that name.
+pub(crate) fn register(
+    state: &SessionState,
+    name: &str,
+    table: Arc<dyn datafusion::catalog::TableProvider>,
+) -> Result<()> {
+    let refused = |error: datafusion::error::DataFusionError| {
+        Error::bug(format!("failed to register table `{name}`")).because(error.strip_backtrace())
+    };
+    let schema = state.schema_for_ref(TableReference::bare(name.to_owned())).map_err(refused)?;
+    schema.deregister_table(name).map_err(refused)?;
+    schema.register_table(name.to_owned(), table).map_err(refused)?;
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! Points at which tests kill the process, to show that a crash anywhere is a retry.
+//!
+//! With `MILLPOND_CRASH=write:3` the process aborts the third time it reaches the point `write`. Without the variable a
+//! point costs one comparison.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The environment variable that names a point and, after a colon, at which time it strikes (default 1).
+pub const VARIABLE: &str = "MILLPOND_CRASH";
+
+/// Every point, in the order of the path.
+pub const POINTS: [&str; 11] = [
+    "route",
+    "fetch",
+    "decode",
+    "transform",
+    "write",
+    "put",
+    "commit",
+    "batch",
+    "table",
+    "receipts",
+    "cleanup",
+];
+
+struct Armed {
+    point: String,
+    countdown: AtomicU64,
+}
+
+static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+
+/// Aborts the process when the environment says so.
+pub fn point(name: &'static str) {
+    debug_assert!(POINTS.contains(&name), "`{name}` is not listed");
+    let armed = ARMED.get_or_init(|| {
+        let value = std::env::var(VARIABLE).ok()?;
+        let (point, count) = value.split_once(':').unwrap_or((&value, "1"));
+        Some(Armed { point: point.to_owned(), countdown: AtomicU64::new(count.parse().unwrap_or(1)) })
+    });
+    if let Some(armed) = armed
+        && armed.point == name
+        && armed.countdown.fetch_sub(1, Ordering::SeqCst) == 1
+    {
+        std::process::abort();
+    }
+}

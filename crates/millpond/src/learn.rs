@@ -1,0 +1,198 @@
+//! Proposing a source from samples: `source.toml` and a first transform.
+
+use millpond_core::columns::{Column, ColumnType, TimeFormat};
+use millpond_core::format::{Delimited, Format, Header};
+use millpond_engine::decode::learn::Learned;
+
+/// A proposed source, ready to be written into `sources/<name>/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// `source.toml`.
+    pub config: String,
+    /// `transform.sql`.
+    pub transform: String,
+}
+
+/// Words that SQL reserves: as column names they stand in quotes.
+const RESERVED: [&str; 24] = [
+    "all", "and", "any", "as", "between", "by", "case", "desc", "end", "from", "group", "in", "is", "limit", "not", "on", "or",
+    "order", "select", "table", "to", "union", "user", "where",
+];
+
+/// Writes down what was learned of a source called `name`.
+pub fn propose(name: &str, learned: &Learned) -> Proposal {
+    Proposal { config: config(name, learned), transform: transform(&learned.columns) }
+}
+
+fn config(name: &str, learned: &Learned) -> String {
+    let time = time_column(&learned.columns).map(|column| format!("time = \"{}\"\n", output_name(&column.name)));
+    let mut text = format!(
+        "# Learned from {} records: {}\nversion = 1\ndescription = \"{name}\"\n{}\n[[match]]\nglob = \"**/{name}/**\"\n\n{}\n[columns]\n",
+        learned.records,
+        learned.why,
+        time.unwrap_or_default(),
+        format_section(&learned.format),
+    );
+    for column in &learned.columns {
+        text.push_str(&format!("{} = {}\n", toml_key(&column.name), toml_type(&column.kind)));
+    }
+    text
+}
+
+/// The first timestamp of a record is taken for the event's time.
+fn time_column(columns: &[Column]) -> Option<&Column> {
+    columns.iter().find(|column| matches!(column.kind, ColumnType::Timestamp(_)))
+}
+
+fn format_section(format: &Format) -> String {
+    let mut text = format!("[format]\ntype = \"{}\"\n", format.name());
+    match format {
+        Format::Json { records } if !records.is_empty() => text.push_str(&format!("records = \"{}\"\n", records.join("."))),
+        Format::Regex { pattern } => text.push_str(&format!("pattern = '{pattern}'\n")),
+        Format::Delimited(delimited) => text.push_str(&delimited_options(delimited)),
+        _ => {}
+    }
+    text
+}
+
+/// The options in which a dialect differs from that of its name.
+fn delimited_options(delimited: &Delimited) -> String {
+    let usual = match delimited.delimiter {
+        b'\t' => Delimited::tsv(),
+        b' ' => Delimited::space(),
+        _ => Delimited::csv(),
+    };
+    let byte = |byte: Option<u8>| toml_text(&byte.map(|byte| char::from(byte).to_string()).unwrap_or_default());
+    let mut text = String::new();
+    if delimited.delimiter != usual.delimiter {
+        text.push_str(&format!("delimiter = {}\n", byte(Some(delimited.delimiter))));
+    }
+    if delimited.quote != usual.quote {
+        text.push_str(&format!("quote = {}\n", byte(delimited.quote)));
+    }
+    if delimited.comment != usual.comment {
+        text.push_str(&format!("comment = {}\n", byte(delimited.comment)));
+    }
+    if let Header::Names(names) = &delimited.header {
+        let names: Vec<String> = names.iter().map(|name| toml_text(name)).collect();
+        text.push_str(&format!("header = [{}]\n", names.join(", ")));
+    }
+    if delimited.null != usual.null {
+        text.push_str(&format!("null = {}\n", toml_text(delimited.null.as_deref().unwrap_or_default())));
+    }
+    text
+}
+
+fn toml_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn toml_key(name: &str) -> String {
+    let is_bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if is_bare { name.to_owned() } else { toml_text(name) }
+}
+
+fn toml_type(kind: &ColumnType) -> String {
+    match kind {
+        ColumnType::Struct(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|field| format!("{} = {}", toml_key(&field.name), toml_type(&field.kind))).collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
+        ColumnType::List(item) => format!("[{}]", toml_type(item)),
+        ColumnType::Timestamp(TimeFormat::Pattern(_)) => toml_text(&kind.to_string()),
+        other => format!("\"{other}\""),
+    }
+}
+
+fn transform(columns: &[Column]) -> String {
+    let mut taken = std::collections::BTreeSet::new();
+    let mut lines: Vec<String> = Vec::new();
+    for column in columns {
+        let name = output_name(&column.name);
+        let unique = (1..).map(|n| if n == 1 { name.clone() } else { format!("{name}_{n}") }).find(|name| !taken.contains(name));
+        let name = unique.unwrap_or(name);
+        taken.insert(name.clone());
+        let read = sql_name(&column.name);
+        lines.push(if read == name { format!("    {read},") } else { format!("    {read} as {name},") });
+    }
+    format!("select\n{}\n    _file,\n    _row,\n    now() as processed_at\nfrom input\n", lines.join("\n"))
+}
+
+fn sql_name(name: &str) -> String {
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_reserved = RESERVED.contains(&name.to_ascii_lowercase().as_str());
+    if starts_well && is_word && !is_reserved { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+/// A field's name in snake case, as columns of the lake are called: `eventTime` and `id.orig_h` become `event_time` and
+/// `id_orig_h`.
+fn output_name(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    let mut previous = '_';
+    for character in name.chars() {
+        if !character.is_ascii_alphanumeric() {
+            if previous != '_' {
+                text.push('_');
+            }
+            previous = '_';
+            continue;
+        }
+        if character.is_ascii_uppercase() && (previous.is_ascii_lowercase() || previous.is_ascii_digit()) {
+            text.push('_');
+        }
+        text.push(character.to_ascii_lowercase());
+        previous = character;
+    }
+    let text = text.trim_matches('_');
+    let needs_letter = text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit());
+    let is_reserved = RESERVED.contains(&text);
+    match (needs_letter, is_reserved) {
+        (true, _) => format!("column_{text}"),
+        (_, true) => format!("{text}_value"),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_snake_case() {
+        for (name, expected) in [
+            ("eventTime", "event_time"),
+            ("id.orig_h", "id_orig_h"),
+            ("sourceIPAddress", "source_ipaddress"),
+            ("user", "user_value"),
+            ("2fa", "column_2fa"),
+            ("@timestamp", "timestamp"),
+        ] {
+            assert_eq!(output_name(name), expected);
+        }
+    }
+
+    #[test]
+    fn a_proposal_is_a_source() {
+        let columns = vec![
+            Column { name: "eventTime".into(), kind: ColumnType::Timestamp(TimeFormat::Iso) },
+            Column {
+                name: "user.x".into(),
+                kind: ColumnType::Struct(vec![Column { name: "type".into(), kind: ColumnType::List(Box::new(ColumnType::Int)) }]),
+            },
+        ];
+        let learned = Learned {
+            format: Format::Json { records: vec!["Records".into()] },
+            compression: "gzip",
+            why: "because".into(),
+            columns,
+            records: 3,
+        };
+        let proposal = propose("mine", &learned);
+        assert!(proposal.config.contains("time = \"event_time\"\n"), "{}", proposal.config);
+        assert!(proposal.config.contains("records = \"Records\"\n"), "{}", proposal.config);
+        assert!(proposal.config.contains("\"user.x\" = { type = [\"int\"] }\n"), "{}", proposal.config);
+        assert!(proposal.transform.contains("    eventTime as event_time,\n    \"user.x\" as user_x,\n"), "{}", proposal.transform);
+    }
+}

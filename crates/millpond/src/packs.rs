@@ -1,0 +1,51 @@
+//! Source packs that are shipped inside the program: folders of TOML, SQL and tests.
+
+use std::path::Path;
+
+use include_dir::{Dir, include_dir};
+use millpond_core::units::nearest;
+use millpond_core::{Error, Result};
+
+static PACKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sources");
+
+/// The names of the shipped packs, in order.
+pub fn names() -> Vec<&'static str> {
+    let mut names: Vec<&str> = PACKS.dirs().filter_map(|pack| pack.path().file_name()?.to_str()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Copies a pack into a pond's `sources` folder.
+///
+/// # Errors
+/// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) for a name that no pack has, a pack that is there already, or a
+/// folder that cannot be written.
+pub fn install(name: &str, sources: &Path) -> Result<()> {
+    let pack = PACKS.get_dir(name).ok_or_else(|| unknown(name))?;
+    let target = sources.join(name);
+    if target.exists() {
+        return Err(Error::bad_config(format!("`{}` is there already", target.display()))
+            .hint("remove it first, or keep it: a pond's sources are yours to change"));
+    }
+    copy(pack, pack.path(), &target)
+        .map_err(|error| Error::bad_config(format!("failed to copy pack `{name}` to `{}`", target.display())).because(error))
+}
+
+fn unknown(name: &str) -> Error {
+    let error = Error::bad_config(format!("there is no pack `{name}`"));
+    match nearest(name, names()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("packs are {}", names().join(", "))),
+    }
+}
+
+fn copy(folder: &Dir<'_>, root: &Path, target: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(target)?;
+    for file in folder.files() {
+        let below = file.path().strip_prefix(root).unwrap_or(file.path());
+        let path = target.join(below);
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        std::fs::write(path, file.contents())?;
+    }
+    folder.dirs().try_for_each(|below| copy(below, root, target))
+}

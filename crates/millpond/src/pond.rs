@@ -1,0 +1,239 @@
+//! A pond: the user's folder, read and checked as a whole.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use millpond_core::config::{PondConfig, Problems};
+use millpond_core::route::check_conflicts;
+use millpond_core::source::{Source, SourceFiles, Sql};
+use millpond_core::{Error, Result};
+use millpond_engine::encode::fits;
+use millpond_engine::prepare::{Prepared, prepare};
+use millpond_engine::run::locations;
+use millpond_engine::tables::Tables;
+
+use crate::lake::Lake;
+use crate::tables;
+
+/// The file that makes a folder a pond.
+pub const CONFIG_FILE: &str = "millpond.toml";
+/// Memory of a pond that does not say, where the machine does not tell its own.
+const MEMORY_BYTES: u64 = 1 << 30;
+
+/// A pond whose configuration, sources and SQL are right.
+#[derive(Debug)]
+pub struct Pond {
+    /// The folder.
+    pub root: PathBuf,
+    /// `millpond.toml`.
+    pub config: PondConfig,
+    /// The sources, by name.
+    pub sources: Vec<Source>,
+    prepared: BTreeMap<String, Prepared>,
+}
+
+impl Pond {
+    /// The nearest pond: `folder` or the first of its parents with a `millpond.toml`.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when there is none.
+    pub fn find(folder: &Path) -> Result<PathBuf> {
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let found = folder.ancestors().find(|folder| folder.join(CONFIG_FILE).is_file());
+        found.map(Path::to_owned).ok_or_else(|| {
+            Error::bad_config(format!("no `{CONFIG_FILE}` in `{}` or above it", folder.display()))
+                .hint("make a pond with `millpond init DIR`, or name one with `--pond DIR`")
+        })
+    }
+
+    /// Reads and checks the pond in `root`.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) that lists everything that is wrong, with file and line.
+    pub async fn load(root: &Path) -> Result<Self> {
+        let mut problems = Problems::default();
+        let pond = Self::check(root, &mut problems).await?;
+        problems.into_result()?;
+        pond.ok_or_else(|| Error::bug("a pond without problems did not load"))
+    }
+
+    /// Reads the pond in `root` and notes everything that is wrong; what can be read is returned.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when the folder itself cannot be read.
+    pub async fn check(root: &Path, problems: &mut Problems) -> Result<Option<Self>> {
+        let text = read(&root.join(CONFIG_FILE))?;
+        let config = PondConfig::parse(CONFIG_FILE, &text, machine_memory_bytes() / 2, problems);
+        let sources = read_sources(root, problems)?;
+        check_conflicts(&sources, |source| format!("sources/{}/source.toml", source.name), problems);
+        let Some(config) = config else { return Ok(None) };
+        let tables = load_tables(&config, root, &sources, problems).await;
+        let mut prepared = BTreeMap::new();
+        for source in &sources {
+            if let Some(ready) = prepare(&Arc::new(source.clone()), &tables, problems).await {
+                prepared.insert(source.name.clone(), ready);
+            }
+        }
+        check_shared_tables(&prepared, problems);
+        Ok(Some(Self { root: root.to_owned(), config, sources, prepared }))
+    }
+
+    /// A source with its planned SQL.
+    pub fn prepared(&self, source: &str) -> Option<&Prepared> {
+        self.prepared.get(source)
+    }
+
+    /// Every source with its planned SQL.
+    pub fn all_prepared(&self) -> impl Iterator<Item = &Prepared> {
+        self.prepared.values()
+    }
+
+    /// A source by name.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) with the nearest name.
+    pub fn source(&self, name: &str) -> Result<&Source> {
+        let names = || self.sources.iter().map(|source| source.name.as_str());
+        self.sources.iter().find(|source| source.name == name).ok_or_else(|| {
+            let error = Error::bad_config(format!("the pond has no source `{name}`"));
+            match millpond_core::units::nearest(name, names()) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(format!("its sources are {}", names().collect::<Vec<_>>().join(", "))),
+            }
+        })
+    }
+
+    /// Opens the pond's lake and makes sure that every source's rows still fit its table.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when a column changed its type.
+    pub async fn open_lake(&self) -> Result<Lake> {
+        let lake = Lake::open(&self.config.lake, &self.root)?;
+        for prepared in self.all_prepared() {
+            lake.check_schema(&prepared.source.table, &prepared.output_schema).await?;
+        }
+        Ok(lake)
+    }
+
+    /// What tells whether a file of the pond changed: the newest time and the number of its files.
+    pub fn stamp(root: &Path) -> u64 {
+        fn walk(folder: &Path, stamp: &mut u64) {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            for entry in entries {
+                let Ok(meta) = entry.metadata() else { continue };
+                if meta.is_dir() {
+                    walk(&entry.path(), stamp);
+                    continue;
+                }
+                let changed = meta.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+                let changed = changed.map_or(0, |time| time.as_nanos() as u64);
+                *stamp = stamp.wrapping_mul(31).wrapping_add(changed ^ meta.len());
+            }
+        }
+        let mut stamp = 0;
+        for folder in ["sources", "enrich"] {
+            walk(&root.join(folder), &mut stamp);
+        }
+        let config = std::fs::read(root.join(CONFIG_FILE)).unwrap_or_default();
+        config.iter().fold(stamp, |stamp, byte| stamp.wrapping_mul(31).wrapping_add(u64::from(*byte)))
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|error| Error::bad_config(format!("failed to read `{}`", path.display())).because(error))
+}
+
+/// The entries of a folder by name; a folder that is missing has none.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let failed = |error| Error::bad_config(format!("failed to list `{}`", folder.display())).because(error);
+    let listed = std::fs::read_dir(folder).map_err(failed)?;
+    let mut paths = listed.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn read_sources(root: &Path, problems: &mut Problems) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for folder in entries(&root.join("sources"))? {
+        if folder.join("source.toml").is_file() {
+            sources.extend(Source::parse(&read_source_files(root, &folder)?, problems));
+        }
+    }
+    Ok(sources)
+}
+
+fn read_source_files(root: &Path, folder: &Path) -> Result<SourceFiles> {
+    let sql = |path: &Path| -> Result<Sql> {
+        let below = path.strip_prefix(root).unwrap_or(path);
+        Ok(Sql { file: below.to_string_lossy().replace('\\', "/"), text: read(path)? })
+    };
+    let transform = folder.join("transform.sql");
+    let signals = entries(&folder.join("signals"))?;
+    let is_sql = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "sql");
+    Ok(SourceFiles {
+        name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        config: sql(&folder.join("source.toml"))?,
+        transform: if transform.is_file() { Some(sql(&transform)?) } else { None },
+        signals: signals.iter().filter(is_sql).map(|path| sql(path)).collect::<Result<_>>()?,
+    })
+}
+
+/// Loads the tables; one that cannot be loaded is a problem of the pond, and planning goes on without any.
+async fn load_tables(config: &PondConfig, root: &Path, sources: &[Source], problems: &mut Problems) -> Tables {
+    let named = sources.iter().flat_map(locations).collect();
+    match tables::load(config, root, &named).await {
+        Ok(tables) => tables,
+        Err(error) => {
+            let place = sources.iter().flat_map(|source| {
+                std::iter::once(&source.transform).chain(source.signals.iter().map(|signal| &signal.sql))
+            });
+            let message = error.chain();
+            let told = place.flat_map(|sql| sql.text.lines().enumerate().map(move |(index, line)| (sql, index + 1, line)));
+            let found = told.into_iter().find(|(_, _, line)| named.iter().any(|name: &String| line.contains(name.as_str()) && message.contains(name.as_str())));
+            match found {
+                Some((sql, line, _)) => problems.add(&sql.file, line, &error),
+                None => problems.add(CONFIG_FILE, 1, &error),
+            }
+            Tables::default()
+        }
+    }
+}
+
+/// Sources that share a table must give it columns of the same types.
+fn check_shared_tables(prepared: &BTreeMap<String, Prepared>, problems: &mut Problems) {
+    for (index, one) in prepared.values().enumerate() {
+        for other in prepared.values().take(index).filter(|other| other.source.table == one.source.table) {
+            for field in one.output_schema.fields() {
+                if let Ok(known) = other.output_schema.field_with_name(field.name())
+                    && !fits(known.data_type(), field.data_type())
+                {
+                    let error = Error::bad_config(format!(
+                        "sources `{}` and `{}` give table `{}` column `{}` as {} and {}",
+                        other.source.name,
+                        one.source.name,
+                        one.source.table,
+                        field.name(),
+                        known.data_type(),
+                        field.data_type()
+                    ));
+                    problems.add(&one.source.transform.file, 1, &error.hint("cast one of them, or give it another name"));
+                }
+            }
+        }
+    }
+}
+
+/// The machine's memory, or what its container may use.
+fn machine_memory_bytes() -> u64 {
+    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib << 10)
+    });
+    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"].map(number);
+    [total, limits[0], limits[1]].into_iter().flatten().min().unwrap_or(2 * MEMORY_BYTES)
+}

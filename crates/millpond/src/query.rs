@@ -1,0 +1,173 @@
+//! Queries by people: SQL over the lake's tables and over any file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::TableReference;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::prelude::{SQLOptions, SessionContext};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use millpond_core::format::DecodeLimits;
+use millpond_core::{Error, Result};
+use millpond_engine::decode::learn;
+use millpond_engine::file_table::FileTable;
+use millpond_engine::{session, sql};
+
+use crate::lake::Lake;
+use crate::store::Place;
+
+/// Rows that travel together in a query.
+const BATCH_ROWS: usize = 8_192;
+
+/// A session over the tables of a lake. Files and URLs in quotes are opened as they are named.
+pub struct Session {
+    context: SessionContext,
+    folder: std::path::PathBuf,
+}
+
+/// The rows of a query.
+pub struct Rows {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The rows, as they come.
+    pub batches: BoxStream<'static, Result<RecordBatch>>,
+}
+
+impl Session {
+    /// A session over `lake`, if there is one; paths are relative to `folder`.
+    ///
+    /// # Errors
+    /// [`Kind::Transient`](millpond_core::Kind::Transient) when a table cannot be read.
+    pub async fn new(lake: Option<&Lake>, folder: &Path) -> Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let state = session::state(session::config(threads, BATCH_ROWS));
+        let context = SessionContext::new_with_state(SessionStateBuilder::new_from_existing(state).build());
+        if let Some(lake) = lake {
+            for name in lake.tables().await? {
+                if let Some(provider) = lake.provider(&name).await? {
+                    let failed = |error| session::engine_error(&format!("failed to open table `{name}`"), error);
+                    context.register_table(TableReference::bare(name.as_str()), provider).map_err(failed)?;
+                }
+            }
+        }
+        Ok(Self { context, folder: folder.to_owned() })
+    }
+
+    /// The names of the tables.
+    pub fn tables(&self) -> Vec<String> {
+        let catalog = self.context.catalog("datafusion").and_then(|catalog| catalog.schema("public"));
+        let mut names = catalog.map(|schema| schema.table_names()).unwrap_or_default();
+        names.sort();
+        names
+    }
+
+    /// The names of all columns of all tables, for completion.
+    pub async fn columns(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for table in self.tables() {
+            if let Ok(provider) = self.context.table_provider(TableReference::bare(table)).await {
+                names.extend(provider.schema().fields().iter().map(|field| field.name().clone()));
+            }
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Starts a query. Only reading statements are allowed.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) for SQL that does not plan; errors while it runs come with
+    /// the rows.
+    pub async fn run(&self, text: &str) -> Result<Rows> {
+        let text = text.trim().trim_end_matches(';');
+        for location in self.locations(text) {
+            self.open_file(&location).await?;
+        }
+        let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let failed = |error: datafusion::error::DataFusionError| {
+            Error::bad_config(sql::root_message(&error)).hint("names are matched exactly; `show tables` lists the tables")
+        };
+        let frame = self.context.sql_with_options(text, options).await.map_err(failed)?;
+        let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
+        let stream = frame.execute_stream().await.map_err(|error| session::engine_error("failed to start the query", error))?;
+        let batches = stream.map(|batch| batch.map_err(|error| session::engine_error("failed to run the query", error)));
+        Ok(Rows { schema, batches: batches.boxed() })
+    }
+
+    /// Runs a query and gathers its rows.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub async fn collect(&self, text: &str) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+        let rows = self.run(text).await?;
+        let batches: Vec<Result<RecordBatch>> = rows.batches.collect().await;
+        Ok((rows.schema, batches.into_iter().collect::<Result<_>>()?))
+    }
+
+    /// Quoted locations; a statement that is no query (such as `show tables`) has none.
+    fn locations(&self, text: &str) -> Vec<String> {
+        let found = sql::locations(&self.context.state(), text);
+        found.into_iter().flatten().collect()
+    }
+
+    /// Makes a file or URL a table under its quoted name: its format and columns are learned from its content.
+    async fn open_file(&self, location: &str) -> Result<()> {
+        if self.context.table_exist(TableReference::bare(location)).unwrap_or(false) {
+            return Ok(());
+        }
+        let path = local_copy(location, &self.folder).await?;
+        let open = path.opener();
+        let learned = learn::learn(vec![(location.to_owned(), open()?)], DecodeLimits::default())
+            .map_err(|error| Error::bad_input(format!("failed to read `{location}` as a table")).because(error))?;
+        let table = FileTable::new(location, learned.format, learned.columns, open);
+        let failed = |error| session::engine_error(&format!("failed to open `{location}`"), error);
+        self.context.register_table(TableReference::bare(location), table.provider()?).map_err(failed)?;
+        Ok(())
+    }
+}
+
+/// A file on disk: the one that was named, or a copy of a remote object.
+enum Local {
+    Named(std::path::PathBuf),
+    Copy(Arc<tempfile::NamedTempFile>),
+}
+
+impl Local {
+    fn opener(self) -> Arc<dyn Fn() -> Result<Box<dyn std::io::Read + Send>> + Send + Sync> {
+        Arc::new(move || {
+            let path = match &self {
+                Self::Named(path) => path.as_path(),
+                Self::Copy(file) => file.path(),
+            };
+            let opened = std::fs::File::open(path);
+            let file = opened.map_err(|error| Error::bad_input(format!("failed to open `{}`", path.display())).because(error))?;
+            Ok(Box::new(file))
+        })
+    }
+}
+
+async fn local_copy(location: &str, folder: &Path) -> Result<Local> {
+    let place = Place::open(location, folder)?;
+    if let Some(path) = place.folder() {
+        return match path.is_file() {
+            true => Ok(Local::Named(path)),
+            false => Err(Error::bad_input(format!("`{location}` is no file")).hint("name one file in quotes, such as `'inbox/a.json.gz'`")),
+        };
+    }
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::transient(format!("failed to fetch `{location}`")).because(error);
+    let mut objects = place.objects().await?;
+    let event = objects.next().await.transpose()?;
+    let object = event.ok_or_else(|| Error::bad_input(format!("nothing at `{location}`")))?.object;
+    let found = object_store::ObjectStoreExt::get(place.store.as_ref(), &place.path_of(&object)?).await;
+    let mut pieces = found.map_err(|error| failed(Box::new(error)))?.into_stream();
+    let mut file = tempfile::NamedTempFile::new().map_err(|error| failed(Box::new(error)))?;
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|error| failed(Box::new(error)))?;
+        std::io::Write::write_all(&mut file, &piece).map_err(|error| failed(Box::new(error)))?;
+    }
+    Ok(Local::Copy(Arc::new(file)))
+}

@@ -1,0 +1,251 @@
+//! A source's own tests: `tests/<case>/` with an input, the table's rows and the signals that it must give.
+//!
+//! `input.*` is decoded and transformed as in a job. `expected.ndjson` holds the table's rows in order, and
+//! `expected-signals.ndjson` the signals in the order of the source's signal files; in both, a row names only the columns
+//! that matter, and a column that is absent from the output equals NULL. A file that is absent is not checked.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use arrow::json::LineDelimitedWriter;
+use millpond_core::plan::plan;
+use millpond_core::{Error, Result};
+use millpond_engine::decode::Reject;
+use millpond_engine::encode::{lake_schema, to_lake};
+use millpond_engine::prepare::Prepared;
+use millpond_engine::run::{Finished, Sink, run};
+use serde_json::{Map, Value};
+
+use crate::pipeline::signal_rows;
+use crate::pond::Pond;
+
+/// Memory of a test's job.
+const MEMORY_BYTES: u64 = 256 << 20;
+const ROWS: &str = "expected.ndjson";
+const SIGNALS: &str = "expected-signals.ndjson";
+
+/// How one case ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseResult {
+    /// The source.
+    pub source: String,
+    /// The case's folder.
+    pub case: String,
+    /// Rows of the table.
+    pub rows: usize,
+    /// Signals.
+    pub signals: usize,
+    /// Records in quarantine.
+    pub quarantined: u64,
+    /// What differs; empty when the case passed.
+    pub differences: Vec<String>,
+    /// Files that were rewritten.
+    pub updated: Vec<String>,
+}
+
+type Rows = Vec<Map<String, Value>>;
+
+/// Runs the tests of one source, or of all. With `update` the expectations are rewritten to what came out.
+///
+/// # Errors
+/// When a case has no input, or an expectation is no JSON.
+pub async fn run_tests(pond: &Pond, source: Option<&str>, update: bool) -> Result<Vec<CaseResult>> {
+    let mut results = Vec::new();
+    for prepared in pond.all_prepared() {
+        if source.is_some_and(|name| name != prepared.source.name) {
+            continue;
+        }
+        let folder = pond.root.join("sources").join(&prepared.source.name).join("tests");
+        for case in cases(&folder)? {
+            results.push(run_case(prepared, &case, update).await?);
+        }
+    }
+    Ok(results)
+}
+
+fn cases(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let failed = |error| Error::bad_config(format!("failed to list `{}`", folder.display())).because(error);
+    let listed = std::fs::read_dir(folder).map_err(failed)?;
+    let mut cases = listed.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    cases.retain(|path| path.is_dir());
+    cases.sort();
+    Ok(cases)
+}
+
+async fn run_case(prepared: &Prepared, case: &Path, update: bool) -> Result<CaseResult> {
+    let given = execute(prepared, case).await?;
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut result = CaseResult {
+        source: prepared.source.name.clone(),
+        case: name(case),
+        rows: given.rows.len(),
+        signals: given.signals.len(),
+        quarantined: given.finished.balance.quarantined,
+        differences: Vec::new(),
+        updated: Vec::new(),
+    };
+    if update {
+        let again = execute(prepared, case).await?;
+        for (file, rows, other) in [(ROWS, &given.rows, &again.rows), (SIGNALS, &given.signals, &again.signals)] {
+            if rewrite(&case.join(file), rows, other)? {
+                result.updated.push(file.to_owned());
+            }
+        }
+        return Ok(result);
+    }
+    let mut is_checked = false;
+    for (file, rows) in [(ROWS, &given.rows), (SIGNALS, &given.signals)] {
+        if let Some(expected) = read_rows(&case.join(file))? {
+            is_checked = true;
+            result.differences.extend(compare(file, &expected, rows));
+        }
+    }
+    if !is_checked {
+        result.differences.push(format!("nothing to hold against: write `{ROWS}`, or run with `--update`"));
+    }
+    Ok(result)
+}
+
+struct Given {
+    rows: Rows,
+    signals: Rows,
+    finished: Finished,
+}
+
+async fn execute(prepared: &Prepared, case: &Path) -> Result<Given> {
+    let input = input_of(case)?;
+    let opened = File::open(&input);
+    let file = opened.map_err(|error| Error::bad_config(format!("failed to open `{}`", input.display())).because(error))?;
+    let name = input.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut sink = Collected { prepared, file: &name, rows: Vec::new(), signals: vec![Vec::new(); prepared.source.signals.len()] };
+    let finished = run(prepared, &plan(&prepared.source, MEMORY_BYTES), &name, Box::new(file), &mut sink).await?;
+    finished.check_balance()?;
+    let signals: Vec<RecordBatch> = sink.signals.into_iter().flatten().collect();
+    Ok(Given { rows: to_rows(&sink.rows)?, signals: to_rows(&signals)?, finished })
+}
+
+fn input_of(case: &Path) -> Result<PathBuf> {
+    let entries = std::fs::read_dir(case).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut inputs = entries.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("input")));
+    inputs.next().ok_or_else(|| Error::bad_config(format!("`{}` has no input", case.display())).hint("add a file `input.json`, `input.log.gz` or the like"))
+}
+
+struct Collected<'a> {
+    prepared: &'a Prepared,
+    file: &'a str,
+    rows: Vec<RecordBatch>,
+    signals: Vec<Vec<RecordBatch>>,
+}
+
+impl Sink for Collected<'_> {
+    fn output(&mut self, batch: RecordBatch) -> Result<()> {
+        self.rows.push(to_lake(&batch, &lake_schema(&batch.schema()))?);
+        Ok(())
+    }
+
+    fn signal(&mut self, index: usize, batch: RecordBatch) -> Result<()> {
+        let source = &self.prepared.source;
+        if batch.num_rows() > 0 {
+            self.signals[index].push(signal_rows(&source.name, &source.signals[index], self.file, &batch)?);
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, _: Reject) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn to_rows(batches: &[RecordBatch]) -> Result<Rows> {
+    let failed = |error: &dyn std::fmt::Display| Error::bug(format!("failed to write rows as JSON: {error}"));
+    let mut writer = LineDelimitedWriter::new(Vec::new());
+    writer.write_batches(&batches.iter().collect::<Vec<_>>()).map_err(|error| failed(&error))?;
+    writer.finish().map_err(|error| failed(&error))?;
+    let lines = serde_json::Deserializer::from_slice(&writer.into_inner()).into_iter().collect::<Result<Rows, _>>();
+    lines.map_err(|error| failed(&error))
+}
+
+fn read_rows(path: &Path) -> Result<Option<Rows>> {
+    let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
+    let rows = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(|(index, line)| {
+        serde_json::from_str(line).map_err(|error| Error::bad_config(format!("{}:{}: not a JSON object", path.display(), index + 1)).because(error))
+    });
+    rows.collect::<Result<Rows>>().map(Some)
+}
+
+/// Where the rows differ from what was expected, in the columns that were named.
+fn compare(file: &str, expected: &Rows, given: &Rows) -> Vec<String> {
+    let mut differences = Vec::new();
+    for (index, (expected, given)) in expected.iter().zip(given).enumerate() {
+        for (column, wanted) in expected {
+            let found = given.get(column).unwrap_or(&Value::Null);
+            if !equals(wanted, found) {
+                differences.push(format!("{file}:{}: `{column}` is {found}, expected {wanted}", index + 1));
+            }
+        }
+    }
+    if expected.len() != given.len() {
+        differences.push(format!("{file}: {} rows, expected {}", given.len(), expected.len()));
+    }
+    differences
+}
+
+/// Whether two values are the same, a missing field being NULL.
+fn equals(wanted: &Value, found: &Value) -> bool {
+    match (wanted, found) {
+        (Value::Object(wanted), Value::Object(found)) => {
+            let names: BTreeSet<&String> = wanted.keys().chain(found.keys()).collect();
+            names.into_iter().all(|name| equals(wanted.get(name).unwrap_or(&Value::Null), found.get(name).unwrap_or(&Value::Null)))
+        }
+        (Value::Array(wanted), Value::Array(found)) => {
+            wanted.len() == found.len() && wanted.iter().zip(found).all(|(wanted, found)| equals(wanted, found))
+        }
+        (Value::Number(wanted), Value::Number(found)) => wanted == found || wanted.as_f64() == found.as_f64(),
+        _ => wanted == found,
+    }
+}
+
+/// Writes what came out, in the columns that were expected before, or in all that are the same in a second run.
+fn rewrite(path: &Path, rows: &Rows, again: &Rows) -> Result<bool> {
+    let before = read_rows(path)?;
+    if before.is_none() && rows.is_empty() {
+        return Ok(false);
+    }
+    let named: BTreeSet<String> = before.iter().flatten().flat_map(|row| row.keys().cloned()).collect();
+    let is_stable = |index: usize, column: &str, value: &Value| again.get(index).and_then(|row| row.get(column)) == Some(value);
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let kept = row.iter().filter(|(column, value)| {
+            if named.is_empty() { is_stable(index, column, value) } else { named.contains(column.as_str()) }
+        });
+        let kept: Map<String, Value> = kept.map(|(column, value)| (column.clone(), value.clone())).collect();
+        text.push_str(&Value::Object(kept).to_string());
+        text.push('\n');
+    }
+    if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(false);
+    }
+    std::fs::write(path, text).map_err(|error| Error::bad_config(format!("failed to write `{}`", path.display())).because(error))?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str) -> Rows {
+        text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    }
+
+    #[test]
+    fn only_named_columns_are_held_against() {
+        assert!(compare("x", &rows(r#"{"a":1,"gone":null}"#), &rows(r#"{"a":1.0,"b":2}"#)).is_empty());
+        assert_eq!(compare("x", &rows(r#"{"a":1}"#), &rows(r#"{"a":2}"#)), ["x:1: `a` is 2, expected 1"]);
+        assert_eq!(compare("x", &rows(r#"{"a":1}"#), &rows("")), ["x: 0 rows, expected 1"]);
+    }
+}

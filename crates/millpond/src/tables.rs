@@ -1,0 +1,137 @@
+//! Tables that the pond's SQL joins: files in `enrich/`, `[enrich.NAME]`, and quoted locations that the pond allows.
+//!
+//! A table is read whole and held in memory. Parquet brings its types; in CSV and JSON every column is text unless the
+//! pond declares it, so that a new row cannot change a type.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
+use millpond_core::columns::{Column, ColumnType};
+use millpond_core::config::{EnrichTable, PondConfig};
+use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format};
+use millpond_core::{Error, Result};
+use millpond_engine::decode::{Decoder, learn};
+use millpond_engine::tables::Tables;
+use object_store::ObjectStoreExt;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::store::Place;
+
+/// Endings of files in `enrich/` that are tables.
+const ENDINGS: [&str; 8] = [".csv", ".csv.gz", ".tsv", ".ndjson", ".ndjson.gz", ".jsonl", ".json", ".parquet"];
+/// Bytes of one table, at most: it is held in memory for every job.
+const TABLE_BYTES_MAX: u64 = 256 << 20;
+const BATCH_ROWS: usize = 8_192;
+
+/// Every table that a pond configures, declared or found in `enrich/`.
+///
+/// # Errors
+/// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when `enrich/` cannot be listed.
+pub fn configured(config: &PondConfig, root: &Path) -> Result<Vec<EnrichTable>> {
+    let mut tables = config.enrich.clone();
+    let folder = root.join("enrich");
+    if !folder.is_dir() {
+        return Ok(tables);
+    }
+    let failed = |error| Error::bad_config(format!("failed to list `{}`", folder.display())).because(error);
+    let mut names: Vec<String> = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        names.extend(entry.map_err(failed)?.file_name().into_string());
+    }
+    names.sort();
+    for file in names {
+        let Some(name) = ENDINGS.iter().find_map(|ending| file.strip_suffix(ending)) else { continue };
+        let url = format!("enrich/{file}");
+        let is_declared = tables.iter().any(|table| table.name == name || table.url == url);
+        if !is_declared {
+            tables.push(EnrichTable { name: name.to_owned(), url, columns: Vec::new() });
+        }
+    }
+    Ok(tables)
+}
+
+/// Reads the configured tables and the quoted locations that some SQL names.
+///
+/// # Errors
+/// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) for a table that cannot be read or may not be.
+pub async fn load(config: &PondConfig, root: &Path, locations: &BTreeSet<String>) -> Result<Tables> {
+    let mut tables = Tables::default();
+    for table in configured(config, root)? {
+        let (schema, batches) = read(&table.url, root, &table.columns).await.map_err(|error| in_table(&table.name, error))?;
+        tables.add(&table.name, schema, batches)?;
+    }
+    for location in locations {
+        config.allow.check(location)?;
+        let (schema, batches) = read(location, root, &[]).await.map_err(|error| in_table(location, error))?;
+        tables.add(location, schema, batches)?;
+    }
+    Ok(tables)
+}
+
+fn in_table(name: &str, error: Error) -> Error {
+    Error::bad_config(format!("failed to read table `{name}`")).because(error)
+}
+
+/// Reads one table: a path relative to `root` or a URL.
+async fn read(url: &str, root: &Path, declared: &[Column]) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+    let place = Place::open(url, root)?;
+    let mut objects = place.objects().await?;
+    let object = futures::StreamExt::next(&mut objects).await.transpose()?;
+    let object = object.ok_or_else(|| Error::bad_input(format!("nothing at `{url}`")))?.object;
+    if object.size_bytes > TABLE_BYTES_MAX {
+        let error = Error::too_big(format!("`{url}` has {} bytes, more than {TABLE_BYTES_MAX}", object.size_bytes));
+        return Err(error.hint("tables are held in memory by every worker: keep the columns and rows that you join"));
+    }
+    let failed = |error| Error::transient(format!("failed to fetch `{url}`")).because(error);
+    let bytes = place.store.get(&place.path_of(&object)?).await.map_err(failed)?.bytes().await.map_err(failed)?;
+    if bytes.starts_with(b"PAR1") { read_parquet(bytes) } else { read_text(url, &bytes, declared) }
+}
+
+fn read_parquet(bytes: Bytes) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+    let failed = |error: &dyn std::fmt::Display| Error::bad_input(format!("not readable as Parquet: {error}"));
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| failed(&error))?;
+    let schema = std::sync::Arc::clone(builder.schema());
+    let reader = builder.build().map_err(|error| failed(&error))?;
+    let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
+    Ok((schema, batches))
+}
+
+fn read_text(name: &str, bytes: &Bytes, declared: &[Column]) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+    let limits = DecodeLimits::default();
+    let learned = learn::learn(vec![(name.to_owned(), reader(bytes))], limits)?;
+    let declared_kind = |name: &str| declared.iter().find(|column| column.name == name).map(|column| column.kind.clone());
+    let columns = learned.columns.into_iter().map(|column| {
+        let kind = declared_kind(&column.name).unwrap_or(ColumnType::Text);
+        Column { name: column.name, kind }
+    });
+    decode(name, bytes, learned.format, columns.collect())
+}
+
+fn reader(bytes: &Bytes) -> Box<dyn std::io::Read + Send> {
+    Box::new(std::io::Cursor::new(bytes.clone()))
+}
+
+fn decode(name: &str, bytes: &Bytes, format: Format, columns: Vec<Column>) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+    let request = DecodeRequest {
+        format,
+        columns,
+        system: Vec::new(),
+        declared: Vec::new(),
+        drift: Drift::Rescue,
+        limits: DecodeLimits::default(),
+        file: name.to_owned(),
+        batch_rows: BATCH_ROWS,
+    };
+    let mut decoder = Decoder::open(reader(bytes), request)?;
+    let mut batches = Vec::new();
+    while let Some(batch) = decoder.next_batch()? {
+        batches.push(batch);
+    }
+    match decoder.take_rejects().first() {
+        Some(reject) => Err(Error::bad_input(format!("a row cannot be read: {} ({})", reject.detail, reject.reason))),
+        None => Ok((decoder.schema(), batches)),
+    }
+}
