@@ -1,1 +1,63 @@
-fn main(){}
+//! The `millpond` command. One file for each subcommand; what they do is in the library.
+
+mod check;
+mod command;
+mod demo;
+mod explain;
+mod init;
+mod output;
+mod progress;
+mod quarantine;
+mod query;
+mod receipts;
+mod run;
+mod shell;
+mod source;
+mod stats;
+mod stop;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use millpond::memory::Counting;
+
+use crate::command::{Cli, Command};
+
+/// mimalloc, for its speed with many small buffers, behind the counter that gives each job's peak.
+#[global_allocator]
+static ALLOCATOR: Counting<mimalloc::MiMalloc> = Counting(mimalloc::MiMalloc);
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // A panic ends one job, whose receipt tells of it; the log gets a line with the place.
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::fail(&format!("failed to start: {error}")),
+    };
+    let ended = runtime.block_on(dispatch(cli));
+    // What still reads ahead for a job that ended early is not waited for.
+    runtime.shutdown_background();
+    match ended {
+        Ok(code) => code,
+        Err(error) => output::fail(&error.report()),
+    }
+}
+
+async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
+    let pond = cli.pond.as_deref();
+    match cli.command {
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Run(arguments) => run::run(pond, arguments).await,
+        Command::Check(arguments) => check::run(pond, &arguments).await,
+        Command::Test(arguments) => test::run(pond, &arguments).await,
+        Command::Explain(arguments) => explain::run(pond, &arguments).await,
+        Command::Query(arguments) => query::run(pond, arguments).await,
+        Command::Receipts(arguments) => receipts::run(pond, &arguments).await,
+        Command::Quarantine(arguments) => quarantine::run(pond, arguments.command).await,
+        Command::Stats(arguments) => stats::run(pond, &arguments).await,
+        Command::Source(arguments) => source::run(pond, arguments.command),
+    }
+}

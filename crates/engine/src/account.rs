@@ -17,7 +17,13 @@ use crate::shared::SharedScan;
 /// `records` were found in the file and `rejected` of them could not be read; `delivered` is what the decoder handed
 /// over; `rows_out` is what came out of `plan`. Every other count is the difference between what went into an operator
 /// and what came out, as the operators themselves counted.
-pub(crate) fn balance(plan: &Arc<dyn ExecutionPlan>, records: u64, rejected: u64, delivered: u64, rows_out: u64) -> Balance {
+pub(crate) fn balance(
+    plan: &Arc<dyn ExecutionPlan>,
+    records: u64,
+    rejected: u64,
+    delivered: u64,
+    rows_out: u64,
+) -> Balance {
     let mut balance = Balance { rows_in: records, quarantined: rejected, rows_out, ..Balance::default() };
     let mut scans = 0;
     walk(plan.as_ref(), delivered, &mut scans, &mut balance);
@@ -92,7 +98,11 @@ fn is_above_window(node: &dyn ExecutionPlan) -> bool {
         if any.is::<BoundedWindowAggExec>() || any.is::<WindowAggExec>() {
             return true;
         }
-        if any.is::<FilterExec>() || any.is::<GlobalLimitExec>() || any.is::<LocalLimitExec>() || any.is::<AggregateExec>() {
+        if any.is::<FilterExec>()
+            || any.is::<GlobalLimitExec>()
+            || any.is::<LocalLimitExec>()
+            || any.is::<AggregateExec>()
+        {
             return false;
         }
         below = child.children();

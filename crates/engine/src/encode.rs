@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
-use arrow::datatypes::{DataType, Date32Type, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Date32Type, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+};
 use millpond_core::{Error, Result};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -70,11 +72,16 @@ fn lake_type(kind: &DataType) -> DataType {
         DataType::Float16 => DataType::Float32,
         DataType::Timestamp(..) | DataType::Date64 => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         DataType::Duration(_) => DataType::Int64,
-        DataType::LargeUtf8 | DataType::Utf8View | DataType::Null | DataType::Time32(_) | DataType::Time64(_) | DataType::Interval(_) => {
-            DataType::Utf8
-        }
+        DataType::LargeUtf8
+        | DataType::Utf8View
+        | DataType::Null
+        | DataType::Time32(_)
+        | DataType::Time64(_)
+        | DataType::Interval(_) => DataType::Utf8,
         DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
-        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => DataType::Decimal128(*precision, *scale),
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            DataType::Decimal128(*precision, *scale)
+        }
         DataType::Decimal256(precision, scale) => DataType::Decimal128((*precision).min(38), *scale),
         DataType::Dictionary(_, value) => lake_type(value),
         DataType::List(item)
@@ -106,7 +113,8 @@ pub fn to_lake(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
             return Ok(Arc::clone(column));
         }
         cast_with_options(column, field.data_type(), &options).map_err(|error| {
-            Error::bad_input(format!("failed to store column `{}` as {}", field.name(), field.data_type())).because(error)
+            Error::bad_input(format!("failed to store column `{}` as {}", field.name(), field.data_type()))
+                .because(error)
         })
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
@@ -180,14 +188,16 @@ impl TableWriter {
         distinct.dedup();
         for day in distinct {
             let mask: BooleanArray = days.iter().map(|other| Some(*other == day)).collect();
-            let rows = filter_record_batch(&batch, &mask).map_err(|error| Error::bug("failed to part rows by day").because(error))?;
+            let rows = filter_record_batch(&batch, &mask)
+                .map_err(|error| Error::bug("failed to part rows by day").because(error))?;
             self.write_day(day, &rows)?;
         }
         Ok(())
     }
 
     fn days(&self, batch: &RecordBatch) -> Vec<i32> {
-        let in_range = |day: i64| i32::try_from(day).ok().filter(|day| (0..DAY_END).contains(day)).unwrap_or(self.object_day);
+        let in_range =
+            |day: i64| i32::try_from(day).ok().filter(|day| (0..DAY_END).contains(day)).unwrap_or(self.object_day);
         let Some(column) = self.time.map(|index| batch.column(index)) else {
             return vec![self.object_day; batch.num_rows()];
         };
@@ -207,7 +217,8 @@ impl TableWriter {
         let Some(job_id) = &self.job_id else { return Ok(batch.clone()) };
         let job = StringArray::from_iter_values(std::iter::repeat_n(job_id, batch.num_rows()));
         let columns = batch.columns().iter().cloned().chain([Arc::new(job) as ArrayRef]).collect();
-        RecordBatch::try_new(Arc::clone(&self.file_schema), columns).map_err(|error| Error::bug("failed to add `_job`").because(error))
+        RecordBatch::try_new(Arc::clone(&self.file_schema), columns)
+            .map_err(|error| Error::bug("failed to add `_job`").because(error))
     }
 
     fn write_day(&mut self, day: i32, rows: &RecordBatch) -> Result<()> {
@@ -250,8 +261,10 @@ impl TableWriter {
 
 impl Part {
     fn open(number: usize, schema: &SchemaRef) -> Result<Self> {
-        let writer = ArrowWriter::try_new(SpooledTempFile::new(SPOOL_BYTES_MAX), Arc::clone(schema), Some(properties()?));
-        let writer = writer.map_err(|error| Error::bad_config("failed to store the columns as Parquet").because(error))?;
+        let writer =
+            ArrowWriter::try_new(SpooledTempFile::new(SPOOL_BYTES_MAX), Arc::clone(schema), Some(properties()?));
+        let writer =
+            writer.map_err(|error| Error::bad_config("failed to store the columns as Parquet").because(error))?;
         Ok(Self { number, rows: 0, writer })
     }
 
@@ -267,15 +280,30 @@ impl Part {
     fn finish(mut self, day: i32) -> Result<EncodedFile> {
         let metadata = self.writer.finish().map_err(encode_error)?;
         let bytes = self.writer.bytes_written() as u64;
-        let mut body = self.writer.into_inner().map_err(encode_error)?;
+        // The writer has ended its file; the file itself is taken out of it.
+        let mut body = std::mem::replace(self.writer.inner_mut(), SpooledTempFile::new(0));
         let rewound = std::io::Seek::rewind(&mut body);
         rewound.map_err(|error| Error::transient("failed to read back an encoded file").because(error))?;
-        Ok(EncodedFile { day, part: self.number, rows: self.rows, bytes, statistics: statistics::delta(&metadata), body })
+        Ok(EncodedFile {
+            day,
+            part: self.number,
+            rows: self.rows,
+            bytes,
+            statistics: statistics::delta(&metadata),
+            body,
+        })
     }
 }
 
 fn encode_error(error: parquet::errors::ParquetError) -> Error {
-    Error::transient("failed to encode Parquet").because(error)
+    let message = "failed to encode Parquet";
+    match &error {
+        // The temporary folder is full, say.
+        parquet::errors::ParquetError::External(cause) if cause.is::<std::io::Error>() => {
+            Error::transient(message).because(error)
+        }
+        _ => Error::bug(message).because(error),
+    }
 }
 
 fn properties() -> Result<WriterProperties> {
@@ -295,7 +323,10 @@ fn properties() -> Result<WriterProperties> {
 pub fn fits(stored: &DataType, given: &DataType) -> bool {
     match (stored, given) {
         (DataType::Struct(stored), DataType::Struct(given)) => given.iter().all(|field| {
-            stored.iter().find(|known| known.name() == field.name()).is_none_or(|known| fits(known.data_type(), field.data_type()))
+            stored
+                .iter()
+                .find(|known| known.name() == field.name())
+                .is_none_or(|known| fits(known.data_type(), field.data_type()))
         }),
         (DataType::List(stored), DataType::List(given)) => fits(stored.data_type(), given.data_type()),
         (DataType::Map(stored, _), DataType::Map(given, _)) => fits(stored.data_type(), given.data_type()),
@@ -312,7 +343,8 @@ mod tests {
     fn batch(times: Vec<Option<i64>>) -> RecordBatch {
         let numbers = Int64Array::from_iter_values(0..times.len() as i64);
         let times = TimestampMicrosecondArray::from(times).with_timezone("UTC");
-        RecordBatch::try_from_iter([("n", Arc::new(numbers) as ArrayRef), ("t", Arc::new(times) as ArrayRef)]).expect("batch")
+        RecordBatch::try_from_iter([("n", Arc::new(numbers) as ArrayRef), ("t", Arc::new(times) as ArrayRef)])
+            .expect("batch")
     }
 
     fn write(batches: &[RecordBatch]) -> Vec<EncodedFile> {
@@ -343,7 +375,10 @@ mod tests {
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut files[0].body, &mut bytes).expect("read");
         assert_eq!(bytes.len() as u64, files[0].bytes);
-        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).expect("parquet").build().expect("reader");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes))
+            .expect("parquet")
+            .build()
+            .expect("reader");
         let rows: usize = reader.map(|batch| batch.expect("batch").num_rows()).sum();
         assert_eq!(rows, 2);
     }
@@ -353,7 +388,10 @@ mod tests {
         for (from, to) in [
             (DataType::UInt64, DataType::Decimal128(20, 0)),
             (DataType::Utf8View, DataType::Utf8),
-            (DataType::Timestamp(TimeUnit::Nanosecond, None), DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+            (
+                DataType::Timestamp(TimeUnit::Nanosecond, None),
+                DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            ),
         ] {
             assert_eq!(lake_type(&from), to);
         }

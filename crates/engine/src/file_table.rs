@@ -46,7 +46,8 @@ impl FileTable {
     pub fn provider(self) -> Result<Arc<dyn TableProvider>> {
         let schema = Arc::clone(&self.schema);
         let table = StreamingTable::try_new(schema, vec![Arc::new(self)]);
-        let table = table.map_err(|error| Error::bug("failed to build a file's table").because(error.strip_backtrace()))?;
+        let table =
+            table.map_err(|error| Error::bug("failed to build a file's table").because(error.strip_backtrace()))?;
         Ok(Arc::new(table))
     }
 

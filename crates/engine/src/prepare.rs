@@ -11,13 +11,13 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use millpond_core::Error;
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
 use millpond_core::config::Problems;
 use millpond_core::format::DecodeRequest;
 use millpond_core::plan::Plan;
 use millpond_core::source::{RESERVED_COLUMNS, Source, Sql};
 use millpond_core::units::nearest;
-use millpond_core::Error;
 
 use crate::decode::arrow_schema;
 use crate::encode::lake_schema;
@@ -111,7 +111,9 @@ impl Planner<'_> {
 
     fn may_add(&self, name: &str) -> bool {
         let is_new = !self.undeclared.iter().any(|known| known == name);
-        is_new && !self.source.columns.iter().any(|column| column.name == name) && self.undeclared.len() < UNDECLARED_MAX
+        is_new
+            && !self.source.columns.iter().any(|column| column.name == name)
+            && self.undeclared.len() < UNDECLARED_MAX
     }
 
     fn input_schema(&self) -> SchemaRef {
@@ -165,12 +167,15 @@ impl Planner<'_> {
             let name = field.name().as_str();
             let line = sql::line_naming(&self.source.transform.text, name).unwrap_or(1);
             if !seen.insert(name.to_lowercase()) {
-                let error = Error::bad_config(format!("the transform gives column `{name}` twice, upper and lower case being alike"))
-                    .hint("lake tables and most engines ignore case in names: rename one with `as`");
+                let error = Error::bad_config(format!(
+                    "the transform gives column `{name}` twice, upper and lower case being alike"
+                ))
+                .hint("lake tables and most engines ignore case in names: rename one with `as`");
                 problems.add(file, line, &error);
             }
             if RESERVED_COLUMNS.contains(&name) {
-                let error = Error::bad_config(format!("the transform gives column `{name}`, which millpond adds itself"));
+                let error =
+                    Error::bad_config(format!("the transform gives column `{name}`, which millpond adds itself"));
                 problems.add(file, line, &error.hint("rename it with `as`"));
             }
         }
@@ -189,8 +194,10 @@ impl Planner<'_> {
         let config = format!("sources/{}/source.toml", self.source.name);
         let error = match schema.field_with_name(time) {
             Ok(field) if matches!(field.data_type(), DataType::Timestamp(..) | DataType::Date32) => return,
-            Ok(field) => Error::bad_config(format!("`time` names `{time}`, which is {} and no timestamp", field.data_type()))
-                .hint("declare the field as `timestamp` or convert it with `to_timestamp(…)`"),
+            Ok(field) => {
+                Error::bad_config(format!("`time` names `{time}`, which is {} and no timestamp", field.data_type()))
+                    .hint("declare the field as `timestamp` or convert it with `to_timestamp(…)`")
+            }
             Err(_) => {
                 let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
                 let error = Error::bad_config(format!("`time` names `{time}`, which the transform does not give"));
@@ -233,14 +240,20 @@ impl Planner<'_> {
 }
 
 /// The columns of `input` that a query reads once it is optimised.
-async fn columns_read(state: &SessionState, plan: &LogicalPlan, used: &mut BTreeSet<String>) -> Result<(), DataFusionError> {
+async fn columns_read(
+    state: &SessionState,
+    plan: &LogicalPlan,
+    used: &mut BTreeSet<String>,
+) -> Result<(), DataFusionError> {
     let physical = state.create_physical_plan(plan).await?;
     let mut open = vec![&physical];
     while let Some(node) = open.pop() {
         if let Some(scan) = (node.as_ref() as &dyn std::any::Any).downcast_ref::<SharedScan>()
             && scan.table == INPUT
         {
-            used.extend(datafusion::physical_plan::ExecutionPlan::schema(scan).fields().iter().map(|f| f.name().clone()));
+            used.extend(
+                datafusion::physical_plan::ExecutionPlan::schema(scan).fields().iter().map(|f| f.name().clone()),
+            );
         }
         open.extend(node.children());
     }

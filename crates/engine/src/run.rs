@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use datafusion::common::DataFusionError;
-use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::execution::TaskContext;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
@@ -144,7 +144,8 @@ async fn physical(state: &SessionState, logical: &LogicalPlan, file: &str) -> Re
 
 /// How often a plan scans a shared table.
 fn scans(plan: &Arc<dyn ExecutionPlan>, table: &str) -> usize {
-    let own = (plan.as_ref() as &dyn std::any::Any).downcast_ref::<SharedScan>().is_some_and(|scan| scan.table == table);
+    let own =
+        (plan.as_ref() as &dyn std::any::Any).downcast_ref::<SharedScan>().is_some_and(|scan| scan.table == table);
     usize::from(own) + plan.children().into_iter().map(|child| scans(child, table)).sum::<usize>()
 }
 
@@ -194,7 +195,8 @@ async fn drive(
 ) -> Result<u64> {
     let source = &prepared.source;
     let context = state.task_ctx();
-    let mut streams: Vec<(Option<usize>, &str, futures::stream::BoxStream<'_, Result<RecordBatch, DataFusionError>>)> = Vec::new();
+    let mut streams: Vec<(Option<usize>, &str, futures::stream::BoxStream<'_, Result<RecordBatch, DataFusionError>>)> =
+        Vec::new();
     let started = |error| engine_error("failed to start the transform", error);
     streams.push((None, &source.transform.file, output.reader().map_err(started)?.boxed()));
     for (index, (plan, signal)) in signals.iter().zip(&source.signals).enumerate() {

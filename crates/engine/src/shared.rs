@@ -304,10 +304,7 @@ impl ExecutionPlan for SharedScan {
         Ok(self)
     }
 
-    fn with_new_children(
-        self: Arc<Self>,
-        _: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         Ok(self)
     }
 
@@ -367,7 +364,10 @@ mod tests {
     fn a_reader_that_waits_for_another_meets_the_limit() {
         let shared = stream(1_000, 2, 4_096);
         let (mut first, second) = (shared.reader().expect("reader"), shared.reader().expect("reader"));
-        let error = block_on(async { while let Some(Ok(_)) = first.next().await {} second.collect::<Vec<_>>().await });
+        let error = block_on(async {
+            while let Some(Ok(_)) = first.next().await {}
+            second.collect::<Vec<_>>().await
+        });
         assert!(error.last().expect("last").is_err());
     }
 

@@ -20,9 +20,9 @@ use millpond_core::{Error, Result};
 /// # Errors
 /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) for a syntax error and for anything that is not one query.
 pub fn parse_query(state: &SessionState, text: &str) -> Result<Statement> {
-    let statement = state
-        .sql_to_statement(text, &Dialect::Generic)
-        .map_err(|error| Error::bad_config(root_message(&error)).hint("a statement is one SELECT, without `;` inside"))?;
+    let statement = state.sql_to_statement(text, &Dialect::Generic).map_err(|error| {
+        Error::bad_config(root_message(&error)).hint("a statement is one SELECT, without `;` inside")
+    })?;
     match &statement {
         Statement::Statement(ast) if matches!(**ast, Ast::Query(_)) => Ok(statement),
         _ => Err(Error::bad_config("only a SELECT is allowed here").hint("write one SELECT over `input`")),
@@ -225,7 +225,12 @@ mod tests {
     #[test]
     fn only_a_select_is_allowed() {
         let state = session::state(session::config(1, 1024));
-        for text in ["drop table x", "copy input to 'x'", "select 1; select 2", "create external table t stored as csv location '/'"] {
+        for text in [
+            "drop table x",
+            "copy input to 'x'",
+            "select 1; select 2",
+            "create external table t stored as csv location '/'",
+        ] {
             assert!(parse_query(&state, text).is_err(), "{text}");
         }
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::common::TableReference;
 use datafusion::datasource::MemTable;
 use datafusion::execution::session_state::SessionState;
-use datafusion::common::TableReference;
 use millpond_core::{Error, Result};
 
 /// The tables of one pond, held in memory and shared by its jobs.

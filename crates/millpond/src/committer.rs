@@ -101,7 +101,8 @@ impl PendingTable {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
             Error::bug(format!("a pending commit has unreadable columns for `{}`", self.table)).because(error)
         };
-        let kernel: StructType = serde_json::from_value(self.schema.clone()).map_err(|error| failed(Box::new(error)))?;
+        let kernel: StructType =
+            serde_json::from_value(self.schema.clone()).map_err(|error| failed(Box::new(error)))?;
         (&kernel).try_into_arrow().map_err(|error| failed(Box::new(error)))
     }
 }
@@ -121,7 +122,8 @@ fn batch_path(number: i64) -> Path {
 
 /// Creates an object unless it is there; says whether it was created.
 async fn put_new(lake: &Lake, path: &Path, value: &impl Serialize) -> Result<bool> {
-    let body = serde_json::to_vec(value).map_err(|error| Error::bug(format!("failed to write `{path}`")).because(error))?;
+    let body =
+        serde_json::to_vec(value).map_err(|error| Error::bug(format!("failed to write `{path}`")).because(error))?;
     let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
     match lake.store.put_opts(path, Bytes::from(body).into(), options).await {
         Ok(_) => Ok(true),
@@ -212,7 +214,8 @@ impl Chosen {
     async fn take(&mut self, pending: Pending, lake: &Lake, ledger: &Ledger) -> Result<()> {
         let mut receipt = pending.receipt;
         let is_known = |job| ledger.has_job(job) || self.jobs.contains(&job);
-        let job = JobId::parse(&receipt.job_id).ok_or_else(|| Error::bug(format!("`{}` is no job id", receipt.job_id)))?;
+        let job =
+            JobId::parse(&receipt.job_id).ok_or_else(|| Error::bug(format!("`{}` is no job id", receipt.job_id)))?;
         if is_known(job) || (!receipt.status.is_final() && ledger.failures(job) >= receipt.attempt) {
             self.dropped += 1;
             return Ok(());
@@ -279,8 +282,9 @@ fn refuse(receipt: &mut Receipt, error: &Error) {
 }
 
 fn merge(known: &Schema, other: Schema, table: &str) -> Result<Schema> {
-    Schema::try_merge([known.clone(), other])
-        .map_err(|error| Error::bad_config(format!("two jobs give table `{table}` columns that do not fit")).because(error))
+    Schema::try_merge([known.clone(), other]).map_err(|error| {
+        Error::bad_config(format!("two jobs give table `{table}` columns that do not fit")).because(error)
+    })
 }
 
 /// Makes a receipt that of a duplicate: every row that was written counts as deduplicated.
@@ -331,7 +335,9 @@ async fn list(lake: &Lake, folder: &str) -> Result<Vec<String>> {
 }
 
 async fn read_json<T: for<'de> Deserialize<'de>>(lake: &Lake, path: &Path) -> Result<Option<T>> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::transient(format!("failed to read `{path}`")).because(error);
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+        Error::transient(format!("failed to read `{path}`")).because(error)
+    };
     let bytes = match lake.store.get(path).await {
         Ok(found) => found.bytes().await.map_err(|error| failed(Box::new(error)))?,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
@@ -339,7 +345,8 @@ async fn read_json<T: for<'de> Deserialize<'de>>(lake: &Lake, path: &Path) -> Re
     };
     let value = serde_json::from_slice(&bytes);
     value.map(Some).map_err(|error| {
-        Error::bad_input(format!("`{path}` in the lake is not what millpond wrote")).because(error)
+        Error::bad_input(format!("`{path}` in the lake is not what millpond wrote"))
+            .because(error)
             .hint("was it written by a newer version?")
     })
 }

@@ -10,19 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const VARIABLE: &str = "MILLPOND_CRASH";
 
 /// Every point, in the order of the path.
-pub const POINTS: [&str; 11] = [
-    "route",
-    "fetch",
-    "decode",
-    "transform",
-    "write",
-    "put",
-    "commit",
-    "batch",
-    "table",
-    "receipts",
-    "cleanup",
-];
+pub const POINTS: [&str; 11] =
+    ["route", "fetch", "decode", "transform", "write", "put", "commit", "batch", "table", "receipts", "cleanup"];
 
 struct Armed {
     point: String,

@@ -80,7 +80,8 @@ fn columns_of(prepared: &Prepared) -> Value {
 /// What the decoder makes of the object's first bytes.
 async fn look(pond: &Pond, place: &Place, object: &Object, prepared: &Prepared) -> Result<Value> {
     let failed = |error| Error::transient(format!("failed to fetch `{}`", object.uri)).because(error);
-    let options = GetOptions { range: Some((0..object.size_bytes.clamp(1, LOOK_BYTES)).into()), ..GetOptions::default() };
+    let options =
+        GetOptions { range: Some((0..object.size_bytes.clamp(1, LOOK_BYTES)).into()), ..GetOptions::default() };
     let found = match object.size_bytes {
         0 => return Ok(json!({"format": "empty", "compression": "none", "why": "the object has no bytes"})),
         _ => place.store.get_opts(&place.path_of(object)?, options).await.map_err(failed)?,
@@ -113,11 +114,13 @@ async fn receipts(lake: &Lake, object: &Object) -> Result<Vec<Value>> {
         return Ok(Vec::new());
     }
     let uri = object.uri.replace('\'', "''");
-    let (_, batches) = session.collect(&format!("select * from receipts where object = '{uri}' order by started desc")).await?;
+    let (_, batches) =
+        session.collect(&format!("select * from receipts where object = '{uri}' order by started desc")).await?;
     let failed = |error: &dyn std::fmt::Display| Error::bug(format!("failed to write receipts as JSON: {error}"));
     let mut writer = LineDelimitedWriter::new(Vec::new());
     writer.write_batches(&batches.iter().collect::<Vec<_>>()).map_err(|error| failed(&error))?;
-    let lines = serde_json::Deserializer::from_slice(&writer.into_inner()).into_iter().collect::<Result<Vec<Value>, _>>();
+    let lines =
+        serde_json::Deserializer::from_slice(&writer.into_inner()).into_iter().collect::<Result<Vec<Value>, _>>();
     lines.map_err(|error| failed(&error))
 }
 
@@ -145,13 +148,24 @@ pub fn to_text(told: &Value) -> String {
     if !told["plan"].is_null() {
         let plan = &told["plan"];
         let memory = format_bytes(plan["memory_bytes"].as_u64().unwrap_or(0));
-        line("plan", format!("version {}, engine {}, memory {memory}, table `{}`", plan["source_version"], text(&plan["engine"]), text(&plan["table"])));
+        line(
+            "plan",
+            format!(
+                "version {}, engine {}, memory {memory}, table `{}`",
+                plan["source_version"],
+                text(&plan["engine"]),
+                text(&plan["table"])
+            ),
+        );
         let names = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
         line("signals", names(&plan["signals"]));
         let format = &told["format"];
         match format["error"].as_str() {
             Some(error) => line("format", error.to_owned()),
-            None => line("format", format!("{} ({}): {}", text(&format["format"]), text(&format["compression"]), text(&format["why"]))),
+            None => line(
+                "format",
+                format!("{} ({}): {}", text(&format["format"]), text(&format["compression"]), text(&format["why"])),
+            ),
         }
         for column in told["columns"]["read"].as_array().into_iter().flatten() {
             let mark = if column["is_declared"] == true { "" } else { " (not declared: read as text)" };

@@ -61,9 +61,12 @@ impl Lake {
     pub fn open(text: &str, folder: &FilePath) -> Result<Self> {
         let failed = || Error::bad_config(format!("failed to open the lake `{text}`"));
         let root = to_url(text, folder)?;
-        let path = root.to_file_path().map_err(|()| failed().hint("a lake lies in a folder: use a path or a `file://` URL"))?;
+        let path = root
+            .to_file_path()
+            .map_err(|()| failed().hint("a lake lies in a folder: use a path or a `file://` URL"))?;
         std::fs::create_dir_all(&path).map_err(|error| failed().because(error))?;
-        let store = object_store::local::LocalFileSystem::new_with_prefix(&path).map_err(|error| failed().because(error))?;
+        let store =
+            object_store::local::LocalFileSystem::new_with_prefix(&path).map_err(|error| failed().because(error))?;
         let mut root = root;
         if !root.path().ends_with('/') {
             root.set_path(&format!("{}/", root.path()));
@@ -77,7 +80,9 @@ impl Lake {
     }
 
     fn table_url(&self, name: &str) -> Result<Url> {
-        self.root.join(&format!("{name}/")).map_err(|error| Error::bug(format!("`{name}` is no table name")).because(error))
+        self.root
+            .join(&format!("{name}/"))
+            .map_err(|error| Error::bug(format!("`{name}` is no table name")).because(error))
     }
 
     /// The names of the tables, in order.
@@ -229,7 +234,8 @@ impl Lake {
         let schema = kernel_schema(name, &schema)?;
         let path = self.table_url(name)?;
         if let Ok(folder) = path.to_file_path() {
-            std::fs::create_dir_all(&folder).map_err(|error| Error::transient(format!("failed to make `{}`", folder.display())).because(error))?;
+            std::fs::create_dir_all(&folder)
+                .map_err(|error| Error::transient(format!("failed to make `{}`", folder.display())).because(error))?;
         }
         let created = CreateBuilder::new()
             .with_location(path.as_str())
@@ -250,8 +256,15 @@ impl Lake {
         let mut counts = BTreeMap::new();
         for name in self.tables().await? {
             if let Some(table) = self.table(&name).await? {
-                let failed = |error: DeltaTableError| Error::transient(format!("failed to read table `{name}`")).because(error);
-                let rows = table.snapshot().map_err(failed)?.log_data().iter().filter_map(|file| file.num_records()).sum::<usize>();
+                let failed =
+                    |error: DeltaTableError| Error::transient(format!("failed to read table `{name}`")).because(error);
+                let rows = table
+                    .snapshot()
+                    .map_err(failed)?
+                    .log_data()
+                    .iter()
+                    .filter_map(|file| file.num_records())
+                    .sum::<usize>();
                 counts.insert(name, rows as u64);
             }
         }
@@ -260,7 +273,8 @@ impl Lake {
 }
 
 fn arrow_schema(name: &str, table: &DeltaTable) -> Result<SchemaRef> {
-    let failed = |error: &dyn std::fmt::Display| Error::transient(format!("failed to read the columns of `{name}`: {error}"));
+    let failed =
+        |error: &dyn std::fmt::Display| Error::transient(format!("failed to read the columns of `{name}`: {error}"));
     let state = table.snapshot().map_err(|error| failed(&error))?;
     let schema: Schema = state.schema().as_ref().try_into_arrow().map_err(|error| failed(&error))?;
     Ok(Arc::new(schema))
@@ -283,12 +297,12 @@ fn missing_fields(stored: &Schema, given: &Schema) -> Vec<Arc<Field>> {
 
 fn lacks_part(stored: &DataType, given: &DataType) -> bool {
     match (stored, given) {
-        (DataType::Struct(stored), DataType::Struct(given)) => given.iter().any(|field| {
-            match stored.iter().find(|known| known.name() == field.name()) {
+        (DataType::Struct(stored), DataType::Struct(given)) => {
+            given.iter().any(|field| match stored.iter().find(|known| known.name() == field.name()) {
                 Some(known) => lacks_part(known.data_type(), field.data_type()),
                 None => true,
-            }
-        }),
+            })
+        }
         (DataType::List(stored), DataType::List(given)) => lacks_part(stored.data_type(), given.data_type()),
         _ => false,
     }
@@ -312,7 +326,9 @@ fn commit_error(name: &str, error: DeltaTableError) -> Error {
         DeltaTableError::VersionAlreadyExists(_)
         | DeltaTableError::Transaction {
             source:
-                TransactionError::CommitConflict(_) | TransactionError::VersionAlreadyExists(_) | TransactionError::MaxCommitAttempts(_),
+                TransactionError::CommitConflict(_)
+                | TransactionError::VersionAlreadyExists(_)
+                | TransactionError::MaxCommitAttempts(_),
         } => Error::conflict(message).because(error),
         _ => Error::transient(message).because(error),
     }

@@ -15,8 +15,8 @@ pub struct Proposal {
 
 /// Words that SQL reserves: as column names they stand in quotes.
 const RESERVED: [&str; 24] = [
-    "all", "and", "any", "as", "between", "by", "case", "desc", "end", "from", "group", "in", "is", "limit", "not", "on", "or",
-    "order", "select", "table", "to", "union", "user", "where",
+    "all", "and", "any", "as", "between", "by", "case", "desc", "end", "from", "group", "in", "is", "limit", "not",
+    "on", "or", "order", "select", "table", "to", "union", "user", "where",
 ];
 
 /// Writes down what was learned of a source called `name`.
@@ -47,7 +47,9 @@ fn time_column(columns: &[Column]) -> Option<&Column> {
 fn format_section(format: &Format) -> String {
     let mut text = format!("[format]\ntype = \"{}\"\n", format.name());
     match format {
-        Format::Json { records } if !records.is_empty() => text.push_str(&format!("records = \"{}\"\n", records.join("."))),
+        Format::Json { records } if !records.is_empty() => {
+            text.push_str(&format!("records = \"{}\"\n", records.join(".")))
+        }
         Format::Regex { pattern } => text.push_str(&format!("pattern = '{pattern}'\n")),
         Format::Delimited(delimited) => text.push_str(&delimited_options(delimited)),
         _ => {}
@@ -110,7 +112,8 @@ fn transform(columns: &[Column]) -> String {
     let mut lines: Vec<String> = Vec::new();
     for column in columns {
         let name = output_name(&column.name);
-        let unique = (1..).map(|n| if n == 1 { name.clone() } else { format!("{name}_{n}") }).find(|name| !taken.contains(name));
+        let unique =
+            (1..).map(|n| if n == 1 { name.clone() } else { format!("{name}_{n}") }).find(|name| !taken.contains(name));
         let name = unique.unwrap_or(name);
         taken.insert(name.clone());
         let read = sql_name(&column.name);
@@ -179,7 +182,10 @@ mod tests {
             Column { name: "eventTime".into(), kind: ColumnType::Timestamp(TimeFormat::Iso) },
             Column {
                 name: "user.x".into(),
-                kind: ColumnType::Struct(vec![Column { name: "type".into(), kind: ColumnType::List(Box::new(ColumnType::Int)) }]),
+                kind: ColumnType::Struct(vec![Column {
+                    name: "type".into(),
+                    kind: ColumnType::List(Box::new(ColumnType::Int)),
+                }]),
             },
         ];
         let learned = Learned {
@@ -193,6 +199,10 @@ mod tests {
         assert!(proposal.config.contains("time = \"event_time\"\n"), "{}", proposal.config);
         assert!(proposal.config.contains("records = \"Records\"\n"), "{}", proposal.config);
         assert!(proposal.config.contains("\"user.x\" = { type = [\"int\"] }\n"), "{}", proposal.config);
-        assert!(proposal.transform.contains("    eventTime as event_time,\n    \"user.x\" as user_x,\n"), "{}", proposal.transform);
+        assert!(
+            proposal.transform.contains("    eventTime as event_time,\n    \"user.x\" as user_x,\n"),
+            "{}",
+            proposal.transform
+        );
     }
 }

@@ -61,7 +61,8 @@ impl Ledger {
             column.map_err(|error| Error::bug("the receipts have another shape").because(error))
         };
         let columns = [text(0)?, text(1)?, text(2)?, text(3)?, text(4)?, text(5)?, text(6)?];
-        let [job, attempt, status, object, version, source, fingerprint] = columns.each_ref().map(|column| column.as_string::<i32>());
+        let [job, attempt, status, object, version, source, fingerprint] =
+            columns.each_ref().map(|column| column.as_string::<i32>());
         let mut facts = self.write();
         for row in 0..batch.num_rows() {
             let Some(job) = JobId::parse(job.value(row)) else { continue };
@@ -106,7 +107,10 @@ impl Ledger {
     /// The object under which a source first saw these bytes, other than `object` itself.
     pub fn first_with_content(&self, source: &str, fingerprint: &str, object: &str) -> Option<Arc<str>> {
         let facts = self.read();
-        content_key(source, fingerprint).and_then(|key| facts.contents.get(&key)).filter(|first| first.as_ref() != object).cloned()
+        content_key(source, fingerprint)
+            .and_then(|key| facts.contents.get(&key))
+            .filter(|first| first.as_ref() != object)
+            .cloned()
     }
 
     /// Failed tries of a job so far.

@@ -27,8 +27,9 @@ pub fn install(name: &str, sources: &Path) -> Result<()> {
         return Err(Error::bad_config(format!("`{}` is there already", target.display()))
             .hint("remove it first, or keep it: a pond's sources are yours to change"));
     }
-    copy(pack, pack.path(), &target)
-        .map_err(|error| Error::bad_config(format!("failed to copy pack `{name}` to `{}`", target.display())).because(error))
+    copy(pack, pack.path(), &target).map_err(|error| {
+        Error::bad_config(format!("failed to copy pack `{name}` to `{}`", target.display())).because(error)
+    })
 }
 
 fn unknown(name: &str) -> Error {

@@ -141,7 +141,8 @@ impl Pond {
 }
 
 fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| Error::bad_config(format!("failed to read `{}`", path.display())).because(error))
+    std::fs::read_to_string(path)
+        .map_err(|error| Error::bad_config(format!("failed to read `{}`", path.display())).because(error))
 }
 
 /// The entries of a folder by name; a folder that is missing has none.
@@ -151,7 +152,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     let failed = |error| Error::bad_config(format!("failed to list `{}`", folder.display())).because(error);
     let listed = std::fs::read_dir(folder).map_err(failed)?;
-    let mut paths = listed.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let mut paths =
+        listed.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
     paths.sort();
     Ok(paths)
 }
@@ -192,8 +194,11 @@ async fn load_tables(config: &PondConfig, root: &Path, sources: &[Source], probl
                 std::iter::once(&source.transform).chain(source.signals.iter().map(|signal| &signal.sql))
             });
             let message = error.chain();
-            let told = place.flat_map(|sql| sql.text.lines().enumerate().map(move |(index, line)| (sql, index + 1, line)));
-            let found = told.into_iter().find(|(_, _, line)| named.iter().any(|name: &String| line.contains(name.as_str()) && message.contains(name.as_str())));
+            let told =
+                place.flat_map(|sql| sql.text.lines().enumerate().map(move |(index, line)| (sql, index + 1, line)));
+            let found = told.into_iter().find(|(_, _, line)| {
+                named.iter().any(|name: &String| line.contains(name.as_str()) && message.contains(name.as_str()))
+            });
             match found {
                 Some((sql, line, _)) => problems.add(&sql.file, line, &error),
                 None => problems.add(CONFIG_FILE, 1, &error),
@@ -220,7 +225,11 @@ fn check_shared_tables(prepared: &BTreeMap<String, Prepared>, problems: &mut Pro
                         known.data_type(),
                         field.data_type()
                     ));
-                    problems.add(&one.source.transform.file, 1, &error.hint("cast one of them, or give it another name"));
+                    problems.add(
+                        &one.source.transform.file,
+                        1,
+                        &error.hint("cast one of them, or give it another name"),
+                    );
                 }
             }
         }

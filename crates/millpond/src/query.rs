@@ -89,12 +89,15 @@ impl Session {
         }
         let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let failed = |error: datafusion::error::DataFusionError| {
-            Error::bad_config(sql::root_message(&error)).hint("names are matched exactly; `show tables` lists the tables")
+            Error::bad_config(sql::root_message(&error))
+                .hint("names are matched exactly; `show tables` lists the tables")
         };
         let frame = self.context.sql_with_options(text, options).await.map_err(failed)?;
         let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
-        let stream = frame.execute_stream().await.map_err(|error| session::engine_error("failed to start the query", error))?;
-        let batches = stream.map(|batch| batch.map_err(|error| session::engine_error("failed to run the query", error)));
+        let stream =
+            frame.execute_stream().await.map_err(|error| session::engine_error("failed to start the query", error))?;
+        let batches =
+            stream.map(|batch| batch.map_err(|error| session::engine_error("failed to run the query", error)));
         Ok(Rows { schema, batches: batches.boxed() })
     }
 
@@ -144,7 +147,8 @@ impl Local {
                 Self::Copy(file) => file.path(),
             };
             let opened = std::fs::File::open(path);
-            let file = opened.map_err(|error| Error::bad_input(format!("failed to open `{}`", path.display())).because(error))?;
+            let file = opened
+                .map_err(|error| Error::bad_input(format!("failed to open `{}`", path.display())).because(error))?;
             Ok(Box::new(file))
         })
     }
@@ -155,10 +159,13 @@ async fn local_copy(location: &str, folder: &Path) -> Result<Local> {
     if let Some(path) = place.folder() {
         return match path.is_file() {
             true => Ok(Local::Named(path)),
-            false => Err(Error::bad_input(format!("`{location}` is no file")).hint("name one file in quotes, such as `'inbox/a.json.gz'`")),
+            false => Err(Error::bad_input(format!("`{location}` is no file"))
+                .hint("name one file in quotes, such as `'inbox/a.json.gz'`")),
         };
     }
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::transient(format!("failed to fetch `{location}`")).because(error);
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+        Error::transient(format!("failed to fetch `{location}`")).because(error)
+    };
     let mut objects = place.objects().await?;
     let event = objects.next().await.transpose()?;
     let object = event.ok_or_else(|| Error::bad_input(format!("nothing at `{location}`")))?.object;

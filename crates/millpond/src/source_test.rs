@@ -71,7 +71,8 @@ fn cases(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     let failed = |error| Error::bad_config(format!("failed to list `{}`", folder.display())).because(error);
     let listed = std::fs::read_dir(folder).map_err(failed)?;
-    let mut cases = listed.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let mut cases =
+        listed.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
     cases.retain(|path| path.is_dir());
     cases.sort();
     Ok(cases)
@@ -120,9 +121,11 @@ struct Given {
 async fn execute(prepared: &Prepared, case: &Path) -> Result<Given> {
     let input = input_of(case)?;
     let opened = File::open(&input);
-    let file = opened.map_err(|error| Error::bad_config(format!("failed to open `{}`", input.display())).because(error))?;
+    let file =
+        opened.map_err(|error| Error::bad_config(format!("failed to open `{}`", input.display())).because(error))?;
     let name = input.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut sink = Collected { prepared, file: &name, rows: Vec::new(), signals: vec![Vec::new(); prepared.source.signals.len()] };
+    let mut sink =
+        Collected { prepared, file: &name, rows: Vec::new(), signals: vec![Vec::new(); prepared.source.signals.len()] };
     let finished = run(prepared, &plan(&prepared.source, MEMORY_BYTES), &name, Box::new(file), &mut sink).await?;
     finished.check_balance()?;
     let signals: Vec<RecordBatch> = sink.signals.into_iter().flatten().collect();
@@ -131,8 +134,12 @@ async fn execute(prepared: &Prepared, case: &Path) -> Result<Given> {
 
 fn input_of(case: &Path) -> Result<PathBuf> {
     let entries = std::fs::read_dir(case).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut inputs = entries.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("input")));
-    inputs.next().ok_or_else(|| Error::bad_config(format!("`{}` has no input", case.display())).hint("add a file `input.json`, `input.log.gz` or the like"))
+    let mut inputs =
+        entries.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("input")));
+    inputs.next().ok_or_else(|| {
+        Error::bad_config(format!("`{}` has no input", case.display()))
+            .hint("add a file `input.json`, `input.log.gz` or the like")
+    })
 }
 
 struct Collected<'a> {
@@ -173,7 +180,9 @@ fn to_rows(batches: &[RecordBatch]) -> Result<Rows> {
 fn read_rows(path: &Path) -> Result<Option<Rows>> {
     let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
     let rows = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(|(index, line)| {
-        serde_json::from_str(line).map_err(|error| Error::bad_config(format!("{}:{}: not a JSON object", path.display(), index + 1)).because(error))
+        serde_json::from_str(line).map_err(|error| {
+            Error::bad_config(format!("{}:{}: not a JSON object", path.display(), index + 1)).because(error)
+        })
     });
     rows.collect::<Result<Rows>>().map(Some)
 }
@@ -200,7 +209,9 @@ fn equals(wanted: &Value, found: &Value) -> bool {
     match (wanted, found) {
         (Value::Object(wanted), Value::Object(found)) => {
             let names: BTreeSet<&String> = wanted.keys().chain(found.keys()).collect();
-            names.into_iter().all(|name| equals(wanted.get(name).unwrap_or(&Value::Null), found.get(name).unwrap_or(&Value::Null)))
+            names
+                .into_iter()
+                .all(|name| equals(wanted.get(name).unwrap_or(&Value::Null), found.get(name).unwrap_or(&Value::Null)))
         }
         (Value::Array(wanted), Value::Array(found)) => {
             wanted.len() == found.len() && wanted.iter().zip(found).all(|(wanted, found)| equals(wanted, found))
@@ -217,7 +228,8 @@ fn rewrite(path: &Path, rows: &Rows, again: &Rows) -> Result<bool> {
         return Ok(false);
     }
     let named: BTreeSet<String> = before.iter().flatten().flat_map(|row| row.keys().cloned()).collect();
-    let is_stable = |index: usize, column: &str, value: &Value| again.get(index).and_then(|row| row.get(column)) == Some(value);
+    let is_stable =
+        |index: usize, column: &str, value: &Value| again.get(index).and_then(|row| row.get(column)) == Some(value);
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         let kept = row.iter().filter(|(column, value)| {
@@ -230,7 +242,8 @@ fn rewrite(path: &Path, rows: &Rows, again: &Rows) -> Result<bool> {
     if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(false);
     }
-    std::fs::write(path, text).map_err(|error| Error::bad_config(format!("failed to write `{}`", path.display())).because(error))?;
+    std::fs::write(path, text)
+        .map_err(|error| Error::bad_config(format!("failed to write `{}`", path.display())).because(error))?;
     Ok(true)
 }
 

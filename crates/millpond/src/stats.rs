@@ -91,7 +91,13 @@ pub async fn stats(session: &Session) -> Result<Option<Stats>> {
         sources: sources(session).await?,
         rows: rows(session).await?,
         file_bytes: percentiles(session, "cast(bytes_in as double)", "true").await?,
-        file_bytes_p99_below_200_mb: percentiles(session, "cast(bytes_in as double)", &format!("bytes_in < {SMALLER_BYTES}")).await?.p99,
+        file_bytes_p99_below_200_mb: percentiles(
+            session,
+            "cast(bytes_in as double)",
+            &format!("bytes_in < {SMALLER_BYTES}"),
+        )
+        .await?
+        .p99,
         fetch_bytes_per_second: percentiles(session, "bytes_in * 1e6 / fetch_us", "fetch_us > 0").await?,
         seconds: seconds(session).await?,
         memory_peak_bytes: percentiles(session, "cast(memory_peak_bytes as double)", "memory_peak_bytes > 0").await?,
@@ -174,19 +180,22 @@ async fn one_row<const N: usize>(session: &Session, sql: &str) -> Result<[f64; N
 async fn rows(session: &Session) -> Result<Balance> {
     let sql = "select sum(rows_in), sum(rows_out), sum(filtered), sum(deduplicated), sum(aggregated), sum(quarantined), \
                sum(exploded) from receipts";
-    let [rows_in, rows_out, filtered, deduplicated, aggregated, quarantined, exploded] = one_row(session, sql).await?.map(|n| n as u64);
+    let [rows_in, rows_out, filtered, deduplicated, aggregated, quarantined, exploded] =
+        one_row(session, sql).await?.map(|n| n as u64);
     Ok(Balance { rows_in, rows_out, filtered, deduplicated, aggregated, quarantined, exploded })
 }
 
 async fn percentiles(session: &Session, what: &str, condition: &str) -> Result<Percentiles> {
-    let cuts = ["0.5", "0.9", "0.99"].map(|cut| format!("approx_percentile_cont({cut}) within group (order by {what})"));
+    let cuts =
+        ["0.5", "0.9", "0.99"].map(|cut| format!("approx_percentile_cont({cut}) within group (order by {what})"));
     let sql = format!("select {} from receipts where {condition}", cuts.join(", "));
     let [p50, p90, p99] = one_row(session, &sql).await?;
     Ok(Percentiles { p50, p90, p99 })
 }
 
 async fn seconds(session: &Session) -> Result<StepSeconds> {
-    let sql = "select sum(fetch_us) / 1e6, sum(decode_us) / 1e6, sum(transform_us) / 1e6, sum(write_us) / 1e6 from receipts";
+    let sql =
+        "select sum(fetch_us) / 1e6, sum(decode_us) / 1e6, sum(transform_us) / 1e6, sum(write_us) / 1e6 from receipts";
     let [fetch, decode, transform, write] = one_row(session, sql).await?;
     Ok(StepSeconds { fetch, decode, transform, write })
 }

@@ -35,7 +35,9 @@ impl Place {
     pub fn open(text: &str, folder: &FilePath) -> Result<Self> {
         let url = to_url(text, folder)?;
         let failed = |error| Error::bad_config(format!("failed to open `{text}`")).because(error);
-        let options = std::env::vars().filter(|(key, _)| is_store_option(key)).map(|(key, value)| (key.to_ascii_lowercase(), value));
+        let options = std::env::vars()
+            .filter(|(key, _)| is_store_option(key))
+            .map(|(key, value)| (key.to_ascii_lowercase(), value));
         let (store, prefix) = object_store::parse_url_opts(&url, options).map_err(failed)?;
         let is_local = url.scheme() == "file";
         let mut base = url.clone();
@@ -138,7 +140,8 @@ fn is_store_option(key: &str) -> bool {
 /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) for a scheme that nobody knows.
 pub fn to_url(text: &str, folder: &FilePath) -> Result<Url> {
     if text.contains("://") {
-        let parsed = Url::parse(text).map_err(|error| Error::bad_config(format!("`{text}` is not a URL")).because(error))?;
+        let parsed =
+            Url::parse(text).map_err(|error| Error::bad_config(format!("`{text}` is not a URL")).because(error))?;
         return match parsed.scheme() {
             "file" | "s3" | "s3a" | "gs" | "az" | "abfs" | "abfss" | "http" | "https" => Ok(parsed),
             other => Err(Error::bad_config(format!("`{other}` URLs are not supported in `{text}`"))
@@ -175,10 +178,14 @@ mod tests {
     async fn one_file_has_one_address() {
         let folder = tempfile::tempdir().expect("folder");
         std::fs::write(folder.path().join("x.log"), "x").expect("file");
-        let listed = Place::open(".", folder.path()).expect("place").list().try_collect::<Vec<_>>().await.expect("list");
+        let listed =
+            Place::open(".", folder.path()).expect("place").list().try_collect::<Vec<_>>().await.expect("list");
         let named = Place::open("./x.log", folder.path()).expect("place").objects().await.expect("objects");
         let named: Vec<Event> = named.try_collect().await.expect("list");
-        assert_eq!((&listed[0].object.uri, &listed[0].object.version), (&named[0].object.uri, &named[0].object.version));
+        assert_eq!(
+            (&listed[0].object.uri, &listed[0].object.version),
+            (&named[0].object.uri, &named[0].object.version)
+        );
     }
 
     #[test]

@@ -60,7 +60,8 @@ pub fn configured(config: &PondConfig, root: &Path) -> Result<Vec<EnrichTable>> 
 pub async fn load(config: &PondConfig, root: &Path, locations: &BTreeSet<String>) -> Result<Tables> {
     let mut tables = Tables::default();
     for table in configured(config, root)? {
-        let (schema, batches) = read(&table.url, root, &table.columns).await.map_err(|error| in_table(&table.name, error))?;
+        let (schema, batches) =
+            read(&table.url, root, &table.columns).await.map_err(|error| in_table(&table.name, error))?;
         tables.add(&table.name, schema, batches)?;
     }
     for location in locations {
@@ -102,7 +103,8 @@ fn read_parquet(bytes: Bytes) -> Result<(SchemaRef, Vec<RecordBatch>)> {
 fn read_text(name: &str, bytes: &Bytes, declared: &[Column]) -> Result<(SchemaRef, Vec<RecordBatch>)> {
     let limits = DecodeLimits::default();
     let learned = learn::learn(vec![(name.to_owned(), reader(bytes))], limits)?;
-    let declared_kind = |name: &str| declared.iter().find(|column| column.name == name).map(|column| column.kind.clone());
+    let declared_kind =
+        |name: &str| declared.iter().find(|column| column.name == name).map(|column| column.kind.clone());
     let columns = learned.columns.into_iter().map(|column| {
         let kind = declared_kind(&column.name).unwrap_or(ColumnType::Text);
         Column { name: column.name, kind }

@@ -206,8 +206,9 @@ impl Worker {
     fn inputs(&self) -> Result<Vec<Place>> {
         let pond = &self.node.pond;
         if pond.config.inputs.is_empty() {
-            return Err(Error::bad_config("the pond has no input")
-                .hint("add `[[input]]` with `url = \"inbox\"` to `millpond.toml`, or name files: `millpond run FILE…`"));
+            return Err(Error::bad_config("the pond has no input").hint(
+                "add `[[input]]` with `url = \"inbox\"` to `millpond.toml`, or name files: `millpond run FILE…`",
+            ));
         }
         pond.config.inputs.iter().map(|input| Place::open(&input.url, &pond.root)).collect()
     }
@@ -230,12 +231,19 @@ impl Worker {
                 self.node = Arc::new(Node { pond, lake, ledger, io });
                 self.progress.note("the pond changed and was read again");
             }
-            Err(error) => self.progress.note(&format!("the pond changed and is wrong; the last good one stays\n{}", error.report())),
+            Err(error) => self
+                .progress
+                .note(&format!("the pond changed and is wrong; the last good one stays\n{}", error.report())),
         }
     }
 
     /// Runs the jobs of a stream of events, a few at a time, until the stream ends or the worker is asked to stop.
-    async fn drain(&mut self, place: &Place, events: BoxStream<'_, Result<Event>>, settle: Option<Duration>) -> Result<()> {
+    async fn drain(
+        &mut self,
+        place: &Place,
+        events: BoxStream<'_, Result<Event>>,
+        settle: Option<Duration>,
+    ) -> Result<()> {
         let config = &self.node.pond.config;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let jobs_max = config.jobs.map_or(processors, |jobs| jobs as usize).max(1);
@@ -264,7 +272,9 @@ impl Worker {
                     }
                 }
             }
-            if self.uncommitted >= COMMIT_JOBS || (self.uncommitted > 0 && self.last_commit.elapsed() >= COMMIT_INTERVAL) {
+            if self.uncommitted >= COMMIT_JOBS
+                || (self.uncommitted > 0 && self.last_commit.elapsed() >= COMMIT_INTERVAL)
+            {
                 self.commit().await?;
             }
         }
@@ -366,8 +376,10 @@ fn lock(lake: &crate::lake::Lake) -> Result<std::fs::File> {
     let file = std::fs::File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::bad_config(format!("another millpond writes to `{}`", folder.display()))
-            .hint("one worker commits to a lake at a time: stop the other, or wait for it")),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(Error::bad_config(format!("another millpond writes to `{}`", folder.display()))
+                .hint("one worker commits to a lake at a time: stop the other, or wait for it"))
+        }
         Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
     }
 }

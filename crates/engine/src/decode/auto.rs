@@ -171,7 +171,8 @@ fn decide_separated(bytes: &[u8], at_end: bool) -> Option<Guess> {
         let (header, records) = split_alike(&dialect, bytes, at_end)?;
         let cells = header.len();
         if is_header(&header) {
-            let why = format!("the first {records} records have {cells} cells between {name}, and the first one names them");
+            let why =
+                format!("the first {records} records have {cells} cells between {name}, and the first one names them");
             return Some(Guess::new(Format::Delimited(dialect), why));
         }
         if cells < 3 || records < 3 {

@@ -279,7 +279,9 @@ impl TextBuilder {
             Kind::Null => return self.append_null(),
             Kind::Escaped => text::unescape(value.bytes, &mut self.bytes),
             Kind::Object | Kind::List => text::compact(value.bytes, &mut self.bytes),
-            Kind::True | Kind::False | Kind::Number | Kind::Text | Kind::Cell => self.bytes.extend_from_slice(value.bytes),
+            Kind::True | Kind::False | Kind::Number | Kind::Text | Kind::Cell => {
+                self.bytes.extend_from_slice(value.bytes)
+            }
         }
         self.end_value();
     }
@@ -376,7 +378,8 @@ impl ListBuilder {
         self.count = 0;
         let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(&mut self.offsets, vec![0])));
         let items = self.items.finish()?;
-        let list = ListArray::try_new(Arc::clone(&self.field), offsets, items, self.nulls.finish()).map_err(invariant)?;
+        let list =
+            ListArray::try_new(Arc::clone(&self.field), offsets, items, self.nulls.finish()).map_err(invariant)?;
         Ok(Arc::new(list))
     }
 }

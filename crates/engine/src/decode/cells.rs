@@ -69,7 +69,8 @@ pub(super) struct Cells<'r, 'c, 'v> {
 impl Fields {
     pub(super) fn new(names: Vec<String>, rows: &Rows) -> Self {
         let names = unique_names(names);
-        let by_name: HashMap<&str, usize> = names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
+        let by_name: HashMap<&str, usize> =
+            names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
         let field_of_column: Vec<Option<usize>> =
             rows.columns().iter().map(|column| by_name.get(column.name.as_str()).copied()).collect();
         let mut is_rest = vec![true; names.len()];
@@ -96,7 +97,8 @@ impl Fields {
         let extra = cells.count - named;
         let unknown = self.unknown.as_deref();
         let record = Record { offset: Some(cells.offset), raw: cells.raw, misplaced: extra as u64, unknown };
-        let (columns, names, is_rest, wants_rest) = (&self.field_of_column, &self.names, &self.is_rest, self.wants_rest);
+        let (columns, names, is_rest, wants_rest) =
+            (&self.field_of_column, &self.names, &self.is_rest, self.wants_rest);
         let value = |column: usize| match columns[column] {
             Some(field) if field < named => (cells.cell)(field),
             _ => Value::NULL,

@@ -145,8 +145,12 @@ fn is_blank_record(line: &[u8], delimiter: u8) -> bool {
 
 fn new_fields(names: Vec<String>, rows: &Rows) -> Result<Fields> {
     if names.len() > rows.limits.fields_max {
-        return Err(Error::too_big(format!("the header has {} fields, more than {}", names.len(), rows.limits.fields_max))
-            .hint("raise `fields` under `[limits]` in source.toml"));
+        return Err(Error::too_big(format!(
+            "the header has {} fields, more than {}",
+            names.len(),
+            rows.limits.fields_max
+        ))
+        .hint("raise `fields` under `[limits]` in source.toml"));
     }
     Ok(Fields::new(names, rows))
 }

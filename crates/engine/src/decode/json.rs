@@ -4,6 +4,7 @@
 //! held whole, only the record at hand.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use millpond_core::{Error, Result};
 
@@ -14,11 +15,11 @@ pub(super) mod text;
 mod documents;
 mod shape;
 
+use super::Records;
 use super::builders;
 use super::rows::{Record, Rows};
 use super::values::Span;
 use super::window::{Line, Window};
-use super::Records;
 use documents::Documents;
 use keys::Keys;
 use scan::{Scan, Stop, skip_whitespace};
@@ -80,7 +81,9 @@ fn refuse(stop: Stop, start: usize, offset: u64, raw: &[u8], rows: &mut Rows) {
             ("too_deep", format!("the record is nested more than {depth} deep; raise `depth` under `[limits]`"))
         }
         Stop::Incomplete => ("bad_json", "the record ends inside a value".to_owned()),
-        Stop::Malformed(..) if is_other_value(raw) => ("not_an_object", "the record is JSON but not an object".to_owned()),
+        Stop::Malformed(..) if is_other_value(raw) => {
+            ("not_an_object", "the record is JSON but not an object".to_owned())
+        }
         Stop::Malformed(at, what) => ("bad_json", format!("{what} at byte {} of the record", at - start)),
     };
     rows.reject_record(reason, detail, Some(offset), raw);
@@ -127,13 +130,23 @@ pub(super) fn too_long(rows: &Rows) -> String {
     format!("the record has more than {max} bytes; its first {max} are kept; raise `record_bytes` under `[limits]`")
 }
 
+/// A field that no column is asked for.
+struct RestField {
+    key: u32,
+    /// Where the key lies, with its closing quote.
+    text: Range<usize>,
+    span: Span,
+}
+
 /// Reads the fields of one record.
 pub(super) struct RecordReader {
     keys: Keys,
     /// The value of each column in the record at hand.
     spans: Vec<Span>,
-    /// The other fields of the record at hand, where `_rest` is wanted: where the key lies, and the value.
-    rest: Vec<(std::ops::Range<usize>, Span)>,
+    /// The other fields of the record at hand, where `_rest` is wanted.
+    rest: Vec<RestField>,
+    /// By key, its last place in `rest`; of use only if that is the same key's.
+    rest_places: Vec<usize>,
     wants_rest: bool,
     freezes: bool,
     unknown: Option<u32>,
@@ -153,6 +166,7 @@ impl RecordReader {
             keys,
             spans: vec![Span::NULL; rows.columns().len()],
             rest: Vec::new(),
+            rest_places: Vec::new(),
             wants_rest: rows.wants_rest(),
             freezes: rows.frozen_names().is_some(),
             unknown: None,
@@ -180,6 +194,7 @@ impl RecordReader {
         self.rest.clear();
         self.unknown = None;
         let (spans, rest, unknown, overflow) = (&mut self.spans, &mut self.rest, &mut self.unknown, &mut self.overflow);
+        let places = &mut self.rest_places;
         let (wants_rest, freezes) = (self.wants_rest, self.freezes);
         keys::fields(bytes, start, rows.limits.depth_max, &mut self.keys, |keys, index, text, span| {
             let Some(index) = index else {
@@ -190,11 +205,7 @@ impl RecordReader {
             let key = keys.get(index);
             match key.column {
                 Some(column) => spans[column as usize] = span,
-                None if wants_rest => {
-                    // The last of several fields of one name wins.
-                    rest.retain(|(other, _)| bytes[other.clone()] != bytes[text.clone()]);
-                    rest.push((text, span));
-                }
+                None if wants_rest => add_rest(rest, places, RestField { key: index, text, span }),
                 None => {}
             }
             if freezes && !key.declared {
@@ -204,7 +215,14 @@ impl RecordReader {
     }
 
     /// Appends the record that was scanned last.
-    pub(super) fn emit(&mut self, bytes: &[u8], start: usize, end: usize, offset: Option<u64>, rows: &mut Rows) -> Result<()> {
+    pub(super) fn emit(
+        &mut self,
+        bytes: &[u8],
+        start: usize,
+        end: usize,
+        offset: Option<u64>,
+        rows: &mut Rows,
+    ) -> Result<()> {
         if self.overflow {
             return Err(Error::too_big(format!("the file has more than {} distinct fields", rows.limits.fields_max))
                 .hint("raise `fields` under `[limits]` in source.toml"));
@@ -217,15 +235,29 @@ impl RecordReader {
     }
 }
 
-fn write_rest(bytes: &[u8], rest: &[(std::ops::Range<usize>, Span)], out: &mut Vec<u8>) {
-    for (key, span) in rest {
+/// The last of several fields of one name wins.
+fn add_rest(rest: &mut Vec<RestField>, places: &mut Vec<usize>, field: RestField) {
+    let key = field.key as usize;
+    if places.len() <= key {
+        places.resize(key + 1, usize::MAX);
+    }
+    match rest.get_mut(places[key]) {
+        Some(before) if before.key == field.key => *before = field,
+        _ => {
+            places[key] = rest.len();
+            rest.push(field);
+        }
+    }
+}
+
+fn write_rest(bytes: &[u8], rest: &[RestField], out: &mut Vec<u8>) {
+    for field in rest {
         if !out.is_empty() {
             out.push(b',');
         }
         out.push(b'"');
-        out.extend_from_slice(&bytes[key.clone()]);
+        out.extend_from_slice(&bytes[field.text.clone()]);
         out.push(b':');
-        builders::write_json(&span.of(bytes), out);
+        builders::write_json(&field.span.of(bytes), out);
     }
 }
-

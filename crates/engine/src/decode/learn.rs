@@ -62,11 +62,12 @@ pub fn learn(files: Vec<(String, Box<dyn Read + Send>)>, limits: DecodeLimits) -
             merge_columns(native.get_or_insert_default(), columns);
         }
         read_all(&mut decoder, &mut shape)?;
-        if native.is_some() {
-            if let Some(columns) = decoder.native_columns() {
-                merge_columns(native.get_or_insert_default(), columns);
-            }
+        // A Zeek header can come again with other fields.
+        if let Some(columns) = decoder.native_columns() {
+            merge_columns(native.get_or_insert_default(), columns);
         }
+        // Fields without any value are in no `_rest` of a text format.
+        decoder.summary().fields.keys().for_each(|name| shape.know(name));
         learned.records += decoder.summary().records;
     }
     let Some(mut learned) = learned else {
@@ -94,8 +95,10 @@ fn check_same_format(expected: &Format, found: &Format, name: &str) -> Result<()
         return Ok(());
     }
     let (expected, found) = (expected.name(), found.name());
-    Err(Error::bad_input(format!("failed to learn columns: `{name}` is `{found}`, the samples before it are `{expected}`"))
-        .hint("give samples of one source at a time"))
+    Err(Error::bad_input(format!(
+        "failed to learn columns: `{name}` is `{found}`, the samples before it are `{expected}`"
+    ))
+    .hint("give samples of one source at a time"))
 }
 
 /// Adds columns that are not there yet; one with two types becomes text.
@@ -167,6 +170,13 @@ impl Object {
                 self.names.push(name.clone());
             }
             self.fields.entry(name.clone()).or_default().add(value, depth);
+        }
+    }
+
+    fn know(&mut self, name: &str) {
+        if !self.fields.contains_key(name) {
+            self.names.push(name.to_owned());
+            self.fields.insert(name.to_owned(), Seen::default());
         }
     }
 

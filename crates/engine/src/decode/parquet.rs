@@ -40,7 +40,9 @@ impl ParquetReader {
                 .hint("raise `fields` under `[limits]` in source.toml"));
         }
         let is_needed = |name: &str| {
-            rows.wants_rest() || rows.frozen_names().is_some() || request.columns.iter().any(|column| column.name == name)
+            rows.wants_rest()
+                || rows.frozen_names().is_some()
+                || request.columns.iter().any(|column| column.name == name)
         };
         let needed = (0..fields.len()).filter(|index| is_needed(fields[*index].name()));
         let mask = ProjectionMask::roots(builder.parquet_schema(), needed);
@@ -65,9 +67,10 @@ impl ParquetReader {
                 return Ok(false);
             }
             let start = self.position;
-            let end = self.record.scan(&self.lines, start, rows).map_err(|stop| {
-                Error::bug(format!("failed to read a row of Parquet as JSON: {stop:?}"))
-            })?;
+            let end = self
+                .record
+                .scan(&self.lines, start, rows)
+                .map_err(|stop| Error::bug(format!("failed to read a row of Parquet as JSON: {stop:?}")))?;
             self.record.emit(&self.lines, start, end, None, rows)?;
             self.position = end + 1;
         }
@@ -120,9 +123,10 @@ fn column_type(kind: &DataType) -> ColumnType {
         DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => ColumnType::Int,
         DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnType::Float,
         DataType::Decimal128(precision, scale) => ColumnType::Decimal { precision: *precision, scale: *scale },
-        DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond, _) => {
-            ColumnType::Timestamp(TimeFormat::Iso)
-        }
+        DataType::Timestamp(
+            TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond,
+            _,
+        ) => ColumnType::Timestamp(TimeFormat::Iso),
         DataType::Date32 => ColumnType::Date,
         DataType::List(item) | DataType::LargeList(item) => ColumnType::List(Box::new(column_type(item.data_type()))),
         DataType::Struct(fields) if !fields.is_empty() => ColumnType::Struct(columns(fields)),

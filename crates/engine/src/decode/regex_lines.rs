@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use millpond_core::{Error, Result};
 use regex::bytes::{CaptureLocations, Regex};
 
+use super::Records;
 use super::cells::{Cells, Fields};
 use super::json::refuse_long_line;
 use super::rows::Rows;
 use super::values::Value;
 use super::window::{Window, is_blank};
-use super::Records;
 
 /// Reads lines through a regular expression.
 pub(super) struct RegexReader {
@@ -44,7 +44,12 @@ impl Records for RegexReader {
             let offset = window.offset();
             if !is_blank(raw) {
                 if !line.ended && window.stream().is_cut() {
-                    rows.reject_record("truncated_record", "the file ends inside the line".to_owned(), Some(offset), raw);
+                    rows.reject_record(
+                        "truncated_record",
+                        "the file ends inside the line".to_owned(),
+                        Some(offset),
+                        raw,
+                    );
                 } else if self.regex.captures_read(&mut self.locations, raw).is_none() {
                     let detail = "the line does not match the expression of the source".to_owned();
                     rows.reject_record("no_match", detail, Some(offset), raw);

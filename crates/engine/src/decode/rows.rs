@@ -158,7 +158,8 @@ impl Rows {
     fn count_misfits(&mut self, misfits: u64, record: &Record<'_>) {
         if self.drift == Drift::Freeze {
             self.frozen.push(self.rows - 1);
-            let detail = format!("{misfits} values do not fit their declared types, and the source freezes its columns");
+            let detail =
+                format!("{misfits} values do not fit their declared types, and the source freezes its columns");
             self.reject_record("frozen", detail, record.offset, record.raw);
             // The record is counted by the caller.
             self.summary.records -= 1;

@@ -356,20 +356,19 @@ impl Codec {
 struct Gzip {
     /// `None` between members.
     member: Option<Decompress>,
-    any: bool,
 }
 
 impl Gzip {
     fn new() -> Self {
-        Self { member: None, any: false }
+        Self { member: None }
     }
 
     fn read(&mut self, raw: &mut RawInput, out: &mut [u8]) -> Result<Step> {
         loop {
-            if self.member.is_none() {
-                if let Some(step) = self.start_member(raw)? {
-                    return Ok(step);
-                }
+            if self.member.is_none()
+                && let Some(step) = self.start_member(raw)?
+            {
+                return Ok(step);
             }
             let Some(member) = &mut self.member else { continue };
             let at_end = raw.bytes().is_empty() && !raw.fill()?;
@@ -401,7 +400,6 @@ impl Gzip {
         raw.fill_to(2)?;
         if raw.bytes().starts_with(&GZIP_MAGIC) {
             self.member = Some(Decompress::new_gzip(15));
-            self.any = true;
             return Ok(None);
         }
         let mut zeros = 0;

@@ -194,9 +194,10 @@ fn parse_int_slowly(bytes: &[u8]) -> Option<i64> {
         return None;
     }
     let sign = if number.negative { -1i64 } else { 1 };
-    number.integer.iter().try_fold(0i64, |value, digit| {
-        value.checked_mul(10)?.checked_add(sign * i64::from(digit - b'0'))
-    })
+    number
+        .integer
+        .iter()
+        .try_fold(0i64, |value, digit| value.checked_mul(10)?.checked_add(sign * i64::from(digit - b'0')))
 }
 
 /// A decimal exactly: digits that the scale cannot hold do not fit, unless they are zeros.

@@ -32,8 +32,10 @@ impl ZeekReader {
             window.consume(line.next);
         }
         if reader.fields.is_none() {
-            return Err(Error::bad_input("failed to read the file as Zeek: no `#fields` line comes before the first record")
-                .hint("Zeek logs written as JSON are `format = \"json\"`"));
+            return Err(Error::bad_input(
+                "failed to read the file as Zeek: no `#fields` line comes before the first record",
+            )
+            .hint("Zeek logs written as JSON are `format = \"json\"`"));
         }
         Ok(reader)
     }

@@ -14,7 +14,8 @@ pub(super) fn delta(metadata: &ParquetMetaData) -> String {
     let mut bounds: Vec<Column> = Vec::new();
     let schema = metadata.file_metadata().schema_descr();
     for (index, column) in schema.columns().iter().enumerate().filter(|(_, column)| column.path().parts().len() == 1) {
-        let chunks: Vec<Option<&Statistics>> = metadata.row_groups().iter().map(|group| group.column(index).statistics()).collect();
+        let chunks: Vec<Option<&Statistics>> =
+            metadata.row_groups().iter().map(|group| group.column(index).statistics()).collect();
         bounds.push(Column::new(column, &chunks));
     }
     let collect = |pick: fn(&Column) -> Option<&Value>| -> Map<String, Value> {

@@ -17,7 +17,13 @@ use crate::crash;
 pub const FAILURES_MAX: u32 = 3;
 
 /// Hands over a job that ended well.
-pub(super) async fn done(node: &Node, job: &Job<'_>, prepared: &Prepared, done: Written, memory: u64) -> Result<Outcome> {
+pub(super) async fn done(
+    node: &Node,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    done: Written,
+    memory: u64,
+) -> Result<Outcome> {
     let fields = done.finished.summary.fields();
     let mut receipt = Receipt {
         balance: done.finished.balance,

@@ -47,7 +47,8 @@ pub(crate) fn signal_rows(source: &str, signal: &Signal, file: &str, rows: &Reco
     let named = |name: &str, target: &DataType| -> Result<ArrayRef> {
         let Some(column) = rows.column_by_name(name) else { return Ok(new_null_array(target, count)) };
         cast(column, target).map_err(|error| {
-            Error::bad_config(format!("signal `{}` gives `{name}` as {}", signal.name, column.data_type())).because(error)
+            Error::bad_config(format!("signal `{}` gives `{name}` as {}", signal.name, column.data_type()))
+                .because(error)
         })
     };
     let target = |name: &str| schema.field_with_name(name).map_or(DataType::Utf8, |field| field.data_type().clone());
@@ -67,21 +68,24 @@ pub(crate) fn signal_rows(source: &str, signal: &Signal, file: &str, rows: &Reco
         constant(file),
         named("_row", &target("row"))?,
     ];
-    RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|error| Error::bug("failed to build signal rows").because(error))
+    RecordBatch::try_new(Arc::clone(&schema), columns)
+        .map_err(|error| Error::bug("failed to build signal rows").because(error))
 }
 
 /// The columns that have no place of their own, as one JSON object a row.
 fn fields_json(rows: &RecordBatch) -> Result<ArrayRef> {
     let is_named = |name: &str| NAMED.iter().any(|(known, _)| *known == name);
-    let others: Vec<usize> = (0..rows.num_columns()).filter(|index| !is_named(rows.schema_ref().field(*index).name())).collect();
+    let others: Vec<usize> =
+        (0..rows.num_columns()).filter(|index| !is_named(rows.schema_ref().field(*index).name())).collect();
     if others.is_empty() {
         return Ok(new_null_array(&DataType::Utf8, rows.num_rows()));
     }
     let failed = |error| Error::bad_config("failed to write a signal's columns as JSON").because(error);
     let mut writer = LineDelimitedWriter::new(Vec::new());
     writer.write(&rows.project(&others).map_err(failed)?).map_err(failed)?;
-    let text = String::from_utf8(writer.into_inner()).map_err(|error| Error::bug("JSON is not UTF-8").because(error))?;
-    let lines = StringArray::from_iter_values(text.lines());
+    let text =
+        String::from_utf8(writer.into_inner()).map_err(|error| Error::bug("JSON is not UTF-8").because(error))?;
+    let lines = StringArray::from(text.lines().collect::<Vec<_>>());
     match lines.len() == rows.num_rows() {
         true => Ok(Arc::new(lines)),
         false => Err(Error::bug("a signal's columns gave another number of JSON lines than rows")),
@@ -103,10 +107,14 @@ mod tests {
         ])
         .expect("rows");
         let sql = Sql { file: "x.sql".into(), text: String::new() };
-        let signal = Signal { name: "spray".into(), title: "Spray".into(), severity: Severity::High, technique: None, sql };
+        let signal =
+            Signal { name: "spray".into(), title: "Spray".into(), severity: Severity::High, technique: None, sql };
         let found = signal_rows("okta", &signal, "file:///x", &rows).expect("signals");
         let text = |name: &str| found.column_by_name(name).expect(name).as_string::<i32>().value(0).to_owned();
-        assert_eq!((text("entity"), text("severity"), text("fields")), ("eve".into(), "high".into(), r#"{"tries":12}"#.into()));
+        assert_eq!(
+            (text("entity"), text("severity"), text("fields")),
+            ("eve".into(), "high".into(), r#"{"tries":12}"#.into())
+        );
         assert!(found.column_by_name("time").expect("time").is_null(0));
     }
 }

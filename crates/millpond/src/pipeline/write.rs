@@ -40,7 +40,8 @@ pub fn quarantine_schema() -> SchemaRef {
 
 /// One row of the table `quarantine` for each reject.
 pub(super) fn quarantine_rows(source: &str, object: &str, rejects: &[Reject]) -> Result<RecordBatch> {
-    let constant = |text: &str| Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rejects.len()))) as ArrayRef;
+    let constant =
+        |text: &str| Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rejects.len()))) as ArrayRef;
     let number = |pick: fn(&Reject) -> Option<u64>| {
         Arc::new(rejects.iter().map(|reject| pick(reject).map(|n| n as i64)).collect::<Int64Array>()) as ArrayRef
     };
@@ -53,7 +54,8 @@ pub(super) fn quarantine_rows(source: &str, object: &str, rejects: &[Reject]) ->
         Arc::new(StringArray::from_iter_values(rejects.iter().map(|reject| &reject.detail))),
         Arc::new(BinaryArray::from_iter_values(rejects.iter().map(|reject| &reject.raw))),
     ];
-    RecordBatch::try_new(quarantine_schema(), columns).map_err(|error| Error::bug("failed to build quarantine rows").because(error))
+    RecordBatch::try_new(quarantine_schema(), columns)
+        .map_err(|error| Error::bug("failed to build quarantine rows").because(error))
 }
 
 /// What a job wrote and knows at its end.
@@ -185,7 +187,9 @@ impl Sink for LakeSink<'_> {
     }
 
     fn signal(&mut self, index: usize, batch: RecordBatch) -> Result<()> {
-        let Some(signal) = self.source.signals.get(index) else { return Err(Error::bug("a signal that nobody declared")) };
+        let Some(signal) = self.source.signals.get(index) else {
+            return Err(Error::bug("a signal that nobody declared"));
+        };
         if batch.num_rows() == 0 {
             return Ok(());
         }

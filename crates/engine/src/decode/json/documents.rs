@@ -13,12 +13,17 @@ use crate::decode::window::Window;
 /// Bytes of a wrapper kept for the reject of one without records.
 const WRAPPER_BYTES_MAX: usize = 64 << 10;
 
+/// Looking for the end of a broken record may take this many bytes, and [`SEARCH_RATIO`] times those already read, so
+/// that a file of broken records takes linear time.
+const SEARCH_BYTES_FREE: u64 = 64 << 20;
+const SEARCH_RATIO: u64 = 8;
+
 /// Where the reader stands: inside which wrappers.
 pub(super) struct Documents {
     path: Vec<String>,
     frames: Vec<Frame>,
-    /// Whether the last broken record had no end to be found, so that looking for the next one's is vain.
-    hopeless: bool,
+    /// Bytes looked through for the ends of broken records.
+    searched_bytes: u64,
 }
 
 /// An open array or object around the records.
@@ -40,7 +45,7 @@ struct Wrapper {
 
 impl Documents {
     pub(super) fn new(path: &[String]) -> Self {
-        Self { path: path.to_vec(), frames: Vec::new(), hopeless: false }
+        Self { path: path.to_vec(), frames: Vec::new(), searched_bytes: 0 }
     }
 
     pub(super) fn read(&mut self, record: &mut RecordReader, window: &mut Window, rows: &mut Rows) -> Result<bool> {
@@ -104,7 +109,9 @@ impl Documents {
         window.fill_to(first.len() + 64)?;
         let bytes = window.bytes();
         let key = &bytes[skip_whitespace(bytes, 1).min(bytes.len())..];
-        let is_key = key.first() == Some(&b'"') && key[1..].starts_with(first.as_bytes()) && key.get(first.len() + 1) == Some(&b'"');
+        let is_key = key.first() == Some(&b'"')
+            && key[1..].starts_with(first.as_bytes())
+            && key.get(first.len() + 1) == Some(&b'"');
         if !is_key {
             return Ok(false);
         }
@@ -193,7 +200,6 @@ impl Documents {
                 Ok(end) if end <= max => {
                     reader.emit(window.bytes(), 0, end, Some(offset), rows)?;
                     window.consume(end);
-                    self.hopeless = false;
                     return Ok(());
                 }
                 Ok(_) => return refuse_long(window, rows),
@@ -216,7 +222,12 @@ impl Documents {
         let Some(end) = end else {
             let all = bytes.len();
             if window.at_end() && stop == Stop::Incomplete {
-                rows.reject_record("truncated_record", "the file ends inside the record".to_owned(), Some(offset), bytes);
+                rows.reject_record(
+                    "truncated_record",
+                    "the file ends inside the record".to_owned(),
+                    Some(offset),
+                    bytes,
+                );
             } else {
                 refuse(stop, 0, offset, bytes, rows);
             }
@@ -231,34 +242,50 @@ impl Documents {
     /// Where a broken record ends: where its brackets balance, or where a line starts with an object, whichever is
     /// first; else, inside an array, where an object follows a comma.
     fn find_end(&mut self, at: usize, window: &mut Window, rows: &Rows) -> Result<Option<usize>> {
-        loop {
+        let line_start = [window.line_end(), b'{'];
+        while self.searched_bytes < SEARCH_BYTES_FREE + SEARCH_RATIO * window.offset() {
             let bytes = window.bytes();
-            let balanced = if self.hopeless { None } else { scan::container(bytes, 0, usize::MAX).ok() };
-            let line = memchr::memmem::find(bytes, &[window.line_end(), b'{']).map(|found| found + 1);
-            if let Some(end) = balanced.into_iter().chain(line).min() {
-                return Ok(Some(end));
+            let balanced = scan::container(bytes, 0, usize::MAX);
+            let searched = match balanced {
+                Ok(end) => end,
+                Err(Stop::Malformed(at, _)) => at,
+                Err(_) => bytes.len(),
+            };
+            self.searched_bytes += searched as u64;
+            if let Some(found) = memchr::memmem::find(&bytes[..searched], &line_start) {
+                return Ok(Some(found + 1));
             }
-            if bytes.len() > rows.limits.record_bytes_max || !window.grow()? {
-                break;
+            match balanced {
+                Ok(end) => return Ok(Some(end)),
+                Err(Stop::Incomplete) if bytes.len() <= rows.limits.record_bytes_max && window.grow()? => {}
+                Err(_) => break,
             }
         }
-        self.hopeless = true;
         let bytes = window.bytes();
-        let in_array = !self.frames.is_empty();
-        Ok(memchr::memchr_iter(b'{', bytes).find(|open| {
-            in_array && *open > at && bytes[..*open].trim_ascii_end().last() == Some(&b',')
-        }))
+        if self.frames.is_empty() {
+            return Ok(memchr::memmem::find(bytes, &line_start).map(|found| found + 1));
+        }
+        let follows_comma = |open: &usize| *open > at && bytes[..*open].trim_ascii_end().last() == Some(&b',');
+        Ok(memchr::memchr_iter(b'{', bytes).find(follows_comma))
     }
 
     /// A bracket closes what is not open, or no member stands where one should: leave the wrapper.
     fn mismatch(&mut self, window: &mut Window, rows: &mut Rows) -> Result<()> {
-        let offset = window.offset();
+        let first = window.bytes()[0];
         let detail = "the brackets around the records do not match".to_owned();
-        rows.reject_part("bad_json", detail, Some(offset), window.bytes()[..1].to_vec());
-        match window.bytes()[0] {
+        rows.reject_part("bad_json", detail, Some(window.offset()), vec![first]);
+        match first {
             b'}' | b']' => {
                 window.consume(1);
-                self.frames.pop();
+                while let Some(frame) = self.frames.pop() {
+                    if matches!(frame, Frame::Object(_)) == (first == b'}') {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+            b'{' | b'[' => {
+                self.frames.clear();
                 Ok(())
             }
             _ => {

@@ -8,8 +8,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
 use super::scan::{self, Scan, Stop};
-use crate::decode::values::Span;
 use super::text;
+use crate::decode::values::Span;
 
 /// No key.
 const NONE: u32 = u32::MAX;
@@ -76,7 +76,12 @@ impl Keys {
     /// Reads the key whose text starts at `start`, behind its opening quote; `previous` is the key before it.
     /// Gives its index (`None` once more keys were seen than are kept) and the position behind its closing quote.
     #[inline]
-    pub(in crate::decode) fn read(&mut self, bytes: &[u8], start: usize, previous: Option<u32>) -> Scan<(Option<u32>, usize)> {
+    pub(in crate::decode) fn read(
+        &mut self,
+        bytes: &[u8],
+        start: usize,
+        previous: Option<u32>,
+    ) -> Scan<(Option<u32>, usize)> {
         let rest = &bytes[start..];
         let guess = match previous {
             Some(previous) => self.keys[previous as usize].next,
@@ -88,10 +93,10 @@ impl Keys {
             }
             // One optional field is missing: try the one behind it.
             let second = key.next;
-            if let Some(key) = self.keys.get(second as usize) {
-                if rest.starts_with(&key.quoted) {
-                    return Ok((Some(second), start + key.quoted.len()));
-                }
+            if let Some(key) = self.keys.get(second as usize)
+                && rest.starts_with(&key.quoted)
+            {
+                return Ok((Some(second), start + key.quoted.len()));
             }
         }
         self.look_up(bytes, start, previous)

@@ -17,6 +17,11 @@ enum Look {
 /// Decides from the first lines: a first JSON line that is a complete object makes lines, one that goes on in the next
 /// line makes documents, and an array is a document. Lines that are not JSON at all do not decide.
 pub(super) fn is_lines(window: &mut Window, record_bytes_max: usize) -> Result<bool> {
+    window.fill_to(1)?;
+    if look(window.bytes()) == Look::Array {
+        // It may be one line of any length: do not read it whole.
+        return Ok(false);
+    }
     let line = loop {
         match window.line(record_bytes_max)? {
             None => return Ok(true),

@@ -32,11 +32,12 @@ fn unescape_unicode<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     };
     let mut after = &rest[4..];
     let mut character = char::from_u32(unit);
-    if (0xd800..0xdc00).contains(&unit) && after.starts_with(b"\\u") {
-        if let Some(low @ 0xdc00..0xe000) = hex4(&after[2..]) {
-            character = char::from_u32(0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
-            after = &after[6..];
-        }
+    if (0xd800..0xdc00).contains(&unit)
+        && after.starts_with(b"\\u")
+        && let Some(low @ 0xdc00..0xe000) = hex4(&after[2..])
+    {
+        character = char::from_u32(0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
+        after = &after[6..];
     }
     let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
     out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());

@@ -15,11 +15,18 @@ fn a(decoded: &Decoded) -> Vec<&str> {
 
 #[test]
 fn a_bad_line_costs_a_line() {
-    let text = "{\"a\":1}\n{\"a\":\nnot json\n{\"a\":2,}\n[1]\n\"x\"\n{\"a\":3} trailing\n{\"a\":tru}\n{\"a\":4}\n{\"a\":5";
+    let text =
+        "{\"a\":1}\n{\"a\":\nnot json\n{\"a\":2,}\n[1]\n\"x\"\n{\"a\":3} trailing\n{\"a\":tru}\n{\"a\":4}\n{\"a\":5";
     let decoded = decode(auto("a: int"), text.as_bytes());
     let rejects = [
-        "1 bad_json: {\"a\":", "2 bad_json: not json", "3 bad_json: {\"a\":2,}", "4 not_an_object: [1]",
-        "5 not_an_object: \"x\"", "6 bad_json: {\"a\":3} trailing", "7 bad_json: {\"a\":tru}", "9 bad_json: {\"a\":5",
+        "1 bad_json: {\"a\":",
+        "2 bad_json: not json",
+        "3 bad_json: {\"a\":2,}",
+        "4 not_an_object: [1]",
+        "5 not_an_object: \"x\"",
+        "6 bad_json: {\"a\":3} trailing",
+        "7 bad_json: {\"a\":tru}",
+        "9 bad_json: {\"a\":5",
     ];
     assert_decoded(&decoded, &[r#"{"a":1}"#, r#"{"a":4}"#], &rejects);
 }
@@ -49,7 +56,10 @@ fn items_go_on_behind_a_bad_one() {
     let decoded = decode(auto("a: int"), text.as_bytes());
     assert_eq!(a(&decoded), [r#"{"a":1}"#, r#"{"a":3}"#]);
     let rejects = [
-        "1 bad_json: {\"a\":tru}", "2 not_an_object: 7", "3 not_an_object: \"x\"", "4 not_an_object: [{\"a\":0}]",
+        "1 bad_json: {\"a\":tru}",
+        "2 not_an_object: 7",
+        "3 not_an_object: \"x\"",
+        "4 not_an_object: [{\"a\":0}]",
         "5 bad_json: {\"a\":2,\"b\":[}]},",
     ];
     assert_eq!(decoded.rejected(), rejects);
@@ -64,6 +74,26 @@ fn a_cut_document_keeps_its_records() {
     let text = "{\"Records\":[{\"a\":1}\n{\"Records\":[{\"a\":2}]}";
     let decoded = decode(auto("a: int"), text.as_bytes());
     assert_decoded(&decoded, &[r#"{"a":1}"#, r#"{"a":2}"#], &["- truncated_document: "]);
+}
+
+#[test]
+fn wrongly_closed_documents_do_not_spoil_the_next() {
+    for (text, told) in [
+        ("{\"Records\":[{\"a\":1}}\n{\"Records\":[{\"a\":2}]}", "- bad_json: }"),
+        ("{\"Records\":[{\"a\":1}]]\n{\"Records\":[{\"a\":2}]}", "- bad_json: ]"),
+    ] {
+        let decoded = decode(auto("a: int"), text.as_bytes());
+        assert_decoded(&decoded, &[r#"{"a":1}"#, r#"{"a":2}"#], &[told]);
+    }
+}
+
+#[test]
+fn many_broken_records_take_linear_time() {
+    let text = format!("[{}", "{\"a\":1},{\"a\":tru,\"b\":{\"c\":1},".repeat(100_000));
+    let decoded = decode(auto("a: int"), text.as_bytes());
+    assert_eq!(decoded.rows.len(), 100_000);
+    let text = "{\"a\":{[\n".repeat(100_000);
+    assert_eq!(decode(auto("a: int"), text.as_bytes()).rows.len(), 0);
 }
 
 #[test]
@@ -91,10 +121,8 @@ fn long_records_are_skipped() {
 fn deep_records_are_refused() {
     let limits = DecodeLimits { depth_max: 4, ..DecodeLimits::default() };
     let deep = "{\"a\":[[[[1]]]]}";
-    for text in [
-        format!("{{\"a\":[[[1]]]}}\n{deep}\n{{\"a\":2}}\n"),
-        format!("[{{\"a\":[[[1]]]}},{deep},{{\"a\":2}}]"),
-    ] {
+    for text in [format!("{{\"a\":[[[1]]]}}\n{deep}\n{{\"a\":2}}\n"), format!("[{{\"a\":[[[1]]]}},{deep},{{\"a\":2}}]")]
+    {
         let decoded = decode(limited("a: text", limits), text.as_bytes());
         assert_decoded(&decoded, &[r#"{"a":"[[[1]]]"}"#, r#"{"a":"2"}"#], &[&format!("1 too_deep: {deep}")]);
     }

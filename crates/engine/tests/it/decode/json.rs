@@ -80,8 +80,15 @@ fn text_is_what_was_written() {
 {"t":123456789012345678901234567890}"#;
     let decoded = decode(auto("t: text"), text.as_bytes());
     let rows = [
-        r#"{"t":"a\né😀"}"#, r#"{"t":"12.50"}"#, r#"{"t":"true"}"#, r#"{"t":"{\"x\" : 1}"}"#, r#"{"t":"[1, 2]"}"#,
-        "{\"t\":\"\u{fffd}\"}", r#"{"t":null}"#, r#"{"t":""}"#, r#"{"t":null}"#,
+        r#"{"t":"a\né😀"}"#,
+        r#"{"t":"12.50"}"#,
+        r#"{"t":"true"}"#,
+        r#"{"t":"{\"x\" : 1}"}"#,
+        r#"{"t":"[1, 2]"}"#,
+        "{\"t\":\"\u{fffd}\"}",
+        r#"{"t":null}"#,
+        r#"{"t":""}"#,
+        r#"{"t":null}"#,
         r#"{"t":"123456789012345678901234567890"}"#,
     ];
     assert_decoded(&decoded, &rows, &[]);
@@ -121,7 +128,8 @@ fn every_type_reads_and_misfits_are_kept() {
 #[test]
 fn epochs_in_every_unit() {
     let text = r#"{"s":1379288667.63194,"ms":"1379288667631","us":1379288667631940,"ns":1379288667631940123}"#;
-    let decoded = decode(auto("s: timestamp(s); ms: timestamp(ms); us: timestamp(us); ns: timestamp(ns)"), text.as_bytes());
+    let decoded =
+        decode(auto("s: timestamp(s); ms: timestamp(ms); us: timestamp(us); ns: timestamp(ns)"), text.as_bytes());
     let rows = [
         r#"{"s":"2013-09-15T23:44:27.631940Z","ms":"2013-09-15T23:44:27.631Z","us":"2013-09-15T23:44:27.631940Z","ns":"2013-09-15T23:44:27.631940Z"}"#,
     ];

@@ -15,14 +15,23 @@ fn types(learned: &Learned) -> Vec<String> {
 
 #[test]
 fn json_types_are_merged_over_files() {
-    let first = r#"{"Records":[{"i":1,"f":1,"b":true,"t":"2024-01-02T03:04:05Z","s":{"x":1,"y":null},"l":[1,2],"m":1}]}"#;
+    let first =
+        r#"{"Records":[{"i":1,"f":1,"b":true,"t":"2024-01-02T03:04:05Z","s":{"x":1,"y":null},"l":[1,2],"m":1}]}"#;
     let second = r#"{"Records":[{"i":null,"f":1.5,"n":"443","s":{"z":{"q":["a"]}},"l":[],"m":"x","u":18446744073709551615,"e":{}}]}"#;
     let learned = learned(&[first, "", second]);
     assert_eq!(learned.format, Format::Json { records: vec!["Records".to_owned()] });
     assert_eq!(learned.records, 2);
     let expected = [
-        "i: int", "f: float", "b: boolean", "t: timestamp", "s: { x = int, y = text, z = { q = list(text) } }", "l: list(int)",
-        "m: text", "n: text", "u: text", "e: text",
+        "i: int",
+        "f: float",
+        "b: boolean",
+        "t: timestamp",
+        "s: { x = int, y = text, z = { q = list(text) } }",
+        "l: list(int)",
+        "m: text",
+        "n: text",
+        "u: text",
+        "e: text",
     ];
     assert_eq!(types(&learned), expected);
 }

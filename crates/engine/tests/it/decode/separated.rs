@@ -19,7 +19,9 @@ fn csv_with_quotes_and_lines_in_them() {
     let text = "a,b,c\r\n1,\"x,\"\"y\"\"\r\nz\",\r\n,\"\",\"q\"tail\r\n\r\n3,plain,end";
     let decoded = decode(csv("a: int; b: text; c: text"), text.as_bytes());
     let rows = [
-        r#"{"a":1,"b":"x,\"y\"\r\nz","c":null}"#, r#"{"a":null,"b":"","c":"qtail"}"#, r#"{"a":3,"b":"plain","c":"end"}"#,
+        r#"{"a":1,"b":"x,\"y\"\r\nz","c":null}"#,
+        r#"{"a":null,"b":"","c":"qtail"}"#,
+        r#"{"a":3,"b":"plain","c":"end"}"#,
     ];
     assert_decoded(&decoded, &rows, &[]);
 }
@@ -28,7 +30,10 @@ fn csv_with_quotes_and_lines_in_them() {
 fn ragged_rows_are_kept() {
     let request = with_system(csv("a: int; c: text"), &[SystemColumn::Rest]);
     let decoded = decode(request, b"a,b,c\n1\n2,x,y,z,\"w\"\n");
-    let rows = [r#"{"a":1,"c":null,"_rest":null}"#, r#"{"a":2,"c":"y","_rest":"{\"b\":\"x\",\"_extra_1\":\"z\",\"_extra_2\":\"w\"}"}"#];
+    let rows = [
+        r#"{"a":1,"c":null,"_rest":null}"#,
+        r#"{"a":2,"c":"y","_rest":"{\"b\":\"x\",\"_extra_1\":\"z\",\"_extra_2\":\"w\"}"}"#,
+    ];
     assert_decoded(&decoded, &rows, &[]);
     assert_eq!(decoded.summary.rescued, 2);
 }
@@ -54,7 +59,8 @@ fn names_comments_and_null_text() {
         null: Some("NULL".to_owned()),
         ..Delimited::csv()
     };
-    let decoded = decode(request(Format::Delimited(dialect), columns("a: int; b: text")), b"# c\n1|NULL\n#\n2|\"NULL\"\n");
+    let decoded =
+        decode(request(Format::Delimited(dialect), columns("a: int; b: text")), b"# c\n1|NULL\n#\n2|\"NULL\"\n");
     assert_decoded(&decoded, &[r#"{"a":1,"b":null}"#, r#"{"a":2,"b":"NULL"}"#], &[]);
 }
 
@@ -100,7 +106,8 @@ const ZEEK: &str = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n
 
 #[test]
 fn zeek() {
-    let request = auto("ts: timestamp(s); id.orig_p: int; query: text; AA: boolean; answers: list(text); TTLs: list(float)");
+    let request =
+        auto("ts: timestamp(s); id.orig_p: int; query: text; AA: boolean; answers: list(text); TTLs: list(float)");
     let decoded = decode(request, ZEEK.as_bytes());
     let rows = [
         r#"{"ts":"2013-09-15T23:44:27.631940Z","id.orig_p":1030,"query":"a\tb","AA":false,"answers":["x","y,z"],"TTLs":[36.0,1.5]}"#,
@@ -125,9 +132,11 @@ fn zeek_without_a_header_is_bad_input() {
 #[test]
 fn regular_expressions() {
     let pattern = r#"^(?<ip>\S+) \S+ (?<user>\S+ )?\[(?<time>[^\]]+)\] "(?<method>\w+)"#.to_owned();
-    let request = request(Format::Regex { pattern }, columns("time: timestamp(%d/%b/%Y:%H:%M:%S %z); ip: text; user: text"));
+    let request =
+        request(Format::Regex { pattern }, columns("time: timestamp(%d/%b/%Y:%H:%M:%S %z); ip: text; user: text"));
     let decoded = decode(request, b"1.2.3.4 - bob [06/Feb/2006:02:00:38 +0200] \"GET\nnope\n::1 - [x] \"POST /\n");
-    let rows = [r#"{"time":"2006-02-06T00:00:38Z","ip":"1.2.3.4","user":"bob "}"#, r#"{"time":null,"ip":"::1","user":null}"#];
+    let rows =
+        [r#"{"time":"2006-02-06T00:00:38Z","ip":"1.2.3.4","user":"bob "}"#, r#"{"time":null,"ip":"::1","user":null}"#];
     assert_decoded(&decoded, &rows, &["1 no_match: nope"]);
     assert_eq!(decoded.summary.rescued, 1);
 }
@@ -135,7 +144,11 @@ fn regular_expressions() {
 #[test]
 fn lines() {
     let decoded = decode(with_system(auto("line: text"), &[SystemColumn::Offset]), b"one two\r\n\nthr\xffee");
-    assert_decoded(&decoded, &[r#"{"line":"one two","_offset":0}"#, "{\"line\":\"thr\u{fffd}ee\",\"_offset\":10}"], &[]);
+    assert_decoded(
+        &decoded,
+        &[r#"{"line":"one two","_offset":0}"#, "{\"line\":\"thr\u{fffd}ee\",\"_offset\":10}"],
+        &[],
+    );
 }
 
 fn parquet_file() -> Vec<u8> {
@@ -152,7 +165,8 @@ fn parquet_file() -> Vec<u8> {
 
 #[test]
 fn parquet_is_read_as_declared() {
-    let request = with_system(auto("i: text; t: int; ts: timestamp; none: text"), &[SystemColumn::Row, SystemColumn::Rescued]);
+    let request =
+        with_system(auto("i: text; t: int; ts: timestamp; none: text"), &[SystemColumn::Row, SystemColumn::Rescued]);
     let decoded = decode(request, &parquet_file());
     let rows = [
         r#"{"i":"1","t":null,"ts":"1970-01-01T00:00:01.500Z","none":null,"_row":0,"_rescued":"{\"t\":\"x\"}"}"#,

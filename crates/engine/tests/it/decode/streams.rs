@@ -126,7 +126,9 @@ impl std::io::Read for Counted {
 #[test]
 fn the_input_is_read_to_its_end() {
     let gz = gzip(TEXT.as_bytes());
-    for bytes in [gz.clone(), [gz.clone(), vec![7; 1 << 20]].concat(), [gz[..30].to_vec(), vec![0xff; 1 << 20]].concat()] {
+    for bytes in
+        [gz.clone(), [gz.clone(), vec![7; 1 << 20]].concat(), [gz[..30].to_vec(), vec![0xff; 1 << 20]].concat()]
+    {
         let counter = std::sync::Arc::default();
         let length = bytes.len() as u64;
         let input = Counted(std::io::Cursor::new(bytes), std::sync::Arc::clone(&counter));

@@ -1,0 +1,54 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Every log file gets its own tiny database: files in; tables, signals and receipts out.
+#[derive(Debug, Parser)]
+#[command(name = "millpond", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// The pond's folder; by default the nearest one with a `millpond.toml`, from here upwards
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) pond: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a pond with generated logs and an attack in them, run it, and show what it found
+    Demo(crate::demo::Arguments),
+    /// Make a pond that explains itself
+    Init(crate::init::Arguments),
+    /// Process what appears in the pond's inputs, or the named files
+    Run(crate::run::Arguments),
+    /// Say everything that is wrong with the pond, with file and line
+    Check(crate::check::Arguments),
+    /// Run the sources' own tests
+    Test(crate::test::Arguments),
+    /// Tell what would happen, or did happen, to one object
+    Explain(crate::explain::Arguments),
+    /// Ask the lake, or any file, in SQL; without SQL, a shell
+    Query(crate::query::Arguments),
+    /// List the receipts of jobs, newest first
+    Receipts(crate::receipts::Arguments),
+    /// Look at rows and files that could not be used
+    Quarantine(QuarantineArguments),
+    /// Show databases, sources, sizes and speeds by day, and rows by fate
+    Stats(crate::stats::Arguments),
+    /// Work on sources
+    Source(SourceArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QuarantineArguments {
+    #[command(subcommand)]
+    pub(crate) command: crate::quarantine::Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourceArguments {
+    #[command(subcommand)]
+    pub(crate) command: crate::source::Command,
+}

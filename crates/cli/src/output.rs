@@ -1,0 +1,141 @@
+//! Output: data to stdout as a table, JSON lines, CSV or Arrow; everything else to stderr.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use arrow::array::RecordBatch;
+use arrow::csv::WriterBuilder;
+use arrow::datatypes::SchemaRef;
+use arrow::ipc::writer::StreamWriter;
+use arrow::json::LineDelimitedWriter;
+use arrow::util::display::FormatOptions;
+use arrow::util::pretty::pretty_format_batches_with_options;
+use millpond_core::{Error, Result};
+
+/// Prints an error and gives the code for it.
+pub(crate) fn fail(report: &str) -> ExitCode {
+    let name = if io::stderr().is_terminal() { "\x1b[1;31merror\x1b[0m" } else { "error" };
+    eprintln!("{name}: {report}");
+    ExitCode::FAILURE
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Table,
+    Json,
+    Csv,
+    Arrow,
+}
+
+/// Writes to stdout; a reader that went away (`| head`) is no error.
+pub(crate) fn print(text: &str) -> Result<()> {
+    finish(io::stdout().write_all(text.as_bytes()))
+}
+
+fn finish(written: io::Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::transient("failed to write to stdout").because(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints rows in the format that was asked for.
+pub(crate) fn print_rows(schema: &SchemaRef, batches: &[RecordBatch], format: Format) -> Result<()> {
+    let mut printer = Printer::new(schema, format)?;
+    batches.iter().try_for_each(|batch| printer.rows(batch))?;
+    printer.finish()
+}
+
+/// Prints rows as they come; a table waits for all of them, to know how wide its columns are.
+pub(crate) struct Printer {
+    schema: SchemaRef,
+    sink: Sink,
+}
+
+enum Sink {
+    Table(Vec<RecordBatch>),
+    Json(LineDelimitedWriter<io::Stdout>),
+    Csv(arrow::csv::Writer<io::Stdout>),
+    Arrow(Box<StreamWriter<io::Stdout>>),
+}
+
+/// Rows of a table that are shown; JSON, CSV and Arrow have no such limit.
+pub(crate) const TABLE_ROWS_MAX: usize = 1_000;
+
+impl Printer {
+    pub(crate) fn new(schema: &SchemaRef, format: Format) -> Result<Self> {
+        let sink = match format {
+            Format::Table => Sink::Table(Vec::new()),
+            Format::Json => Sink::Json(LineDelimitedWriter::new(io::stdout())),
+            Format::Csv => Sink::Csv(WriterBuilder::new().with_header(true).build(io::stdout())),
+            Format::Arrow => Sink::Arrow(Box::new(StreamWriter::try_new(io::stdout(), schema).map_err(failed)?)),
+        };
+        Ok(Self { schema: schema.clone(), sink })
+    }
+
+    pub(crate) fn rows(&mut self, batch: &RecordBatch) -> Result<()> {
+        match &mut self.sink {
+            Sink::Table(batches) => {
+                let shown: usize = batches.iter().map(RecordBatch::num_rows).sum();
+                let room = (TABLE_ROWS_MAX + 1).saturating_sub(shown).min(batch.num_rows());
+                if room > 0 {
+                    batches.push(batch.slice(0, room));
+                }
+                Ok(())
+            }
+            Sink::Json(writer) => passed(writer.write(batch)),
+            Sink::Csv(writer) => passed(writer.write(batch)),
+            Sink::Arrow(writer) => passed(writer.write(batch)),
+        }
+    }
+
+    /// Whether further rows would not be shown.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(&self.sink, Sink::Table(batches) if batches.iter().map(RecordBatch::num_rows).sum::<usize>() > TABLE_ROWS_MAX)
+    }
+
+    pub(crate) fn finish(self) -> Result<()> {
+        match self.sink {
+            Sink::Table(batches) => print_table(&self.schema, &batches),
+            Sink::Json(mut writer) => passed(writer.finish()),
+            Sink::Csv(_) => Ok(()),
+            Sink::Arrow(mut writer) => passed(writer.finish()),
+        }
+    }
+}
+
+fn failed(error: arrow::error::ArrowError) -> Error {
+    Error::transient("failed to print rows").because(error)
+}
+
+fn passed(written: std::result::Result<(), arrow::error::ArrowError>) -> Result<()> {
+    match written {
+        Err(arrow::error::ArrowError::IoError(_, error)) => finish(Err(error)),
+        Err(error) if error.to_string().contains("Broken pipe") => Ok(()),
+        other => other.map_err(failed),
+    }
+}
+
+fn print_table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let options = FormatOptions::default()
+        .with_null("")
+        .with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%S%.fZ"))
+        .with_display_error(true);
+    let empty = [RecordBatch::new_empty(schema.clone())];
+    let mut shown: Vec<RecordBatch> = if batches.is_empty() { empty.to_vec() } else { batches.to_vec() };
+    let is_cut = rows > TABLE_ROWS_MAX;
+    if is_cut && let Some(last) = shown.last_mut() {
+        *last = last.slice(0, last.num_rows() - 1);
+    }
+    let table = pretty_format_batches_with_options(&shown, &options).map_err(failed)?;
+    print(&format!("{table}\n"))?;
+    match is_cut {
+        true => eprintln!("the first {TABLE_ROWS_MAX} rows; all of them with --json, --csv or --arrow"),
+        false => eprintln!("{rows} {}", if rows == 1 { "row" } else { "rows" }),
+    }
+    Ok(())
+}

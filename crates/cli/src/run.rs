@@ -1,0 +1,74 @@
+//! `millpond run`: process what appears in the pond's inputs, or the named files.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+use millpond::pond::Pond;
+use millpond::worker::{Summary, Worker};
+use millpond_core::Result;
+
+use crate::{output, progress, stop};
+
+/// Some files or records are in quarantine.
+const QUARANTINED: u8 = 3;
+/// Some objects come back: they failed or could not be read this time.
+const COMES_BACK: u8 = 4;
+
+/// Exit codes: 0 all is in the lake, 1 the run could not start or commit, 3 some files or records are in quarantine,
+/// 4 some objects come back, 130 interrupted.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 all is in the lake; 1 the run could not start or commit; 3 some files or records are \
+                        in quarantine; 4 some objects failed and come back; 130 interrupted."
+)]
+pub(crate) struct Arguments {
+    /// Files, folders or URLs to process instead of the pond's inputs
+    #[arg(value_name = "FILE")]
+    files: Vec<String>,
+    /// Take what is there and end, instead of watching
+    #[arg(long)]
+    once: bool,
+    /// Print a JSON line for each job and one for the summary, on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(pond: Option<&Path>, arguments: Arguments) -> Result<ExitCode> {
+    let started = Instant::now();
+    let pond = load(pond).await?;
+    let progress = progress::choose(arguments.json);
+    let mut worker = Worker::open(pond, progress.clone(), stop::on_signal()).await?;
+    let summary = if !arguments.files.is_empty() {
+        worker.run_files(&arguments.files, Path::new(".")).await?
+    } else if arguments.once {
+        worker.run_once().await?
+    } else {
+        progress.note("watching the inputs; Ctrl-C to stop");
+        worker.watch().await?
+    };
+    drop((worker, progress));
+    match arguments.json {
+        true => output::print(&format!("{}\n", progress::summary_json(&summary, started.elapsed())))?,
+        false => eprint!("{}", progress::summary_text(&summary, started.elapsed())),
+    }
+    Ok(code(&summary))
+}
+
+/// The pond that was named, or the nearest one.
+pub(crate) async fn load(pond: Option<&Path>) -> Result<Pond> {
+    Pond::load(&Pond::find(pond.unwrap_or(Path::new(".")))?).await
+}
+
+fn code(summary: &Summary) -> ExitCode {
+    if summary.is_interrupted {
+        ExitCode::from(stop::INTERRUPTED)
+    } else if summary.failed + summary.postponed > 0 {
+        ExitCode::from(COMES_BACK)
+    } else if summary.quarantined_files + summary.balance.quarantined > 0 {
+        ExitCode::from(QUARANTINED)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
