@@ -69,9 +69,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 
 const SIGNALS: &str = "select '  ' || rpad(severity, 9, ' ') || date_format(\"time\", '%m-%d %H:%M') || '  ' || coalesce(message, title) \
                        from signals order by \"time\"";
-const QUARANTINE: &str = "select '  ' || lpad(cast(count(*) as varchar), 3, ' ') || ' × ' || rpad(reason, 16, ' ') || \
+const QUARANTINE: &str = "select '  ' || lpad(cast(count(*) as varchar), 3, ' ') || ' × ' || rpad(reason, 18, ' ') || \
                           regexp_replace(\"object\", '^.*/inbox/', '') from quarantine group by reason, \"object\" order by \"object\", reason";
-const SET_ASIDE: &str = "select '  ' || rpad(status, 11, ' ') || regexp_replace(\"object\", '^.*/inbox/', '') || \
+const SET_ASIDE: &str = "select '  ' || rpad(status, 13, ' ') || regexp_replace(\"object\", '^.*/inbox/', '') || \
                          case status when 'duplicate' then ': ' || regexp_replace(error, '`file:.*/inbox/', '`') \
                          when 'unrouted' then ': no source wants it' else ': ' || coalesce(error, '') end \
                          from receipts where status <> 'done' order by status, \"object\"";

@@ -1,8 +1,9 @@
 //! A source's own tests: `tests/<case>/` with an input, the table's rows and the signals that it must give.
 //!
 //! `input.*` is decoded and transformed as in a job. `expected.ndjson` holds the table's rows in order, and
-//! `expected-signals.ndjson` the signals in the order of the source's signal files; in both, a row names only the columns
-//! that matter, and a column that is absent from the output equals NULL. A file that is absent is not checked.
+//! `expected-signals.ndjson` the signals in the order of the source's signal files, with the columns of their queries and
+//! `rule`, `title` and `severity`. In both, a row names only the columns that matter, and a column that is absent from the
+//! output equals NULL. A file that is absent is not checked.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -129,7 +130,18 @@ async fn execute(prepared: &Prepared, case: &Path) -> Result<Given> {
     let finished = run(prepared, &plan(&prepared.source, MEMORY_BYTES), &name, Box::new(file), &mut sink).await?;
     finished.check_balance()?;
     let signals: Vec<RecordBatch> = sink.signals.into_iter().flatten().collect();
-    Ok(Given { rows: to_rows(&sink.rows)?, signals: to_rows(&signals)?, finished })
+    let signals = to_rows(&signals)?.into_iter().map(unfold).collect();
+    Ok(Given { rows: to_rows(&sink.rows)?, signals, finished })
+}
+
+/// A row of the table `signals` with the names that the signal's query gave: `fields` apart, `row` as `_row`.
+fn unfold(mut row: Map<String, Value>) -> Map<String, Value> {
+    let fields = row.remove("fields").and_then(|fields| serde_json::from_str::<Map<String, Value>>(fields.as_str()?).ok());
+    if let Some(number) = row.remove("row") {
+        row.insert("_row".to_owned(), number);
+    }
+    row.extend(fields.into_iter().flatten());
+    row
 }
 
 fn input_of(case: &Path) -> Result<PathBuf> {

@@ -21,19 +21,19 @@ pub(super) struct Cost {
 }
 
 impl Cost {
-    /// The median of each cost; zero of none.
-    pub(super) fn median(costs: impl Iterator<Item = Self>) -> Self {
+    /// The median of each cost; `None` of none.
+    pub(super) fn median(costs: impl Iterator<Item = Self>) -> Option<Self> {
         let costs: Vec<Self> = costs.collect();
         let median = |cost: fn(&Self) -> f64| {
             let mut values: Vec<f64> = costs.iter().map(cost).collect();
             values.sort_by(f64::total_cmp);
-            values.get(values.len() / 2).copied().unwrap_or_default()
+            values.get(values.len() / 2).copied()
         };
-        Self {
-            cpu_seconds: median(|cost| cost.cpu_seconds),
-            wall_seconds: median(|cost| cost.wall_seconds),
-            rss_bytes: median(|cost| cost.rss_bytes),
-        }
+        Some(Self {
+            cpu_seconds: median(|cost| cost.cpu_seconds)?,
+            wall_seconds: median(|cost| cost.wall_seconds)?,
+            rss_bytes: median(|cost| cost.rss_bytes)?,
+        })
     }
 }
 

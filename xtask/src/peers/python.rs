@@ -44,7 +44,8 @@ impl Venv {
         let stamp = folder.join("pins.txt");
         let installed: Vec<String> =
             fs::read_to_string(&stamp).unwrap_or_default().lines().map(str::to_owned).collect();
-        if installed == PINS {
+        let is_there = folder.join("bin").join("python").exists(); // not where its Python was removed
+        if installed == PINS && is_there {
             return Ok(Self { folder, installed });
         }
         let venv = Self::install(folder, problems)?;

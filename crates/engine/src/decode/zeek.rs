@@ -67,6 +67,13 @@ impl ZeekReader {
             start = end + 1;
         }
         let cells = &self.cells;
+        let (found, expected) = (cells.spans.len(), self.header.names.len());
+        if found != expected {
+            // A cell cut in half would pass for a value, so the line is not used in part.
+            let detail = format!("the line has {found} cells, the header names {expected}");
+            rows.reject_record("ragged", detail, Some(offset), raw);
+            return;
+        }
         fields.push(rows, Cells { offset, raw, count: cells.spans.len(), cell: &|index| cells.get(raw, index) });
     }
 }

@@ -1,0 +1,80 @@
+//! `millpond check` and the errors that people meet first.
+
+use crate::pond::{APP_CONFIG, APP_SQL, Pond};
+
+#[test]
+fn three_mistakes_give_three_errors_with_file_and_line() {
+    let pond = Pond::with_app();
+    pond.source("twin", &APP_CONFIG.replace("version = 1", "version = 1\ndescripton = 'typo'"), "select\n  nosuch(user)\nfrom input\n");
+    pond.source("other", APP_CONFIG, APP_SQL);
+    let ran = pond.millpond(&["check"]).fails(1);
+    let expected = [
+        "sources/twin/source.toml:2: unknown key `descripton`\n  hint: did you mean `description`?",
+        "sources/other/source.toml:3: `**/*.ndjson*` and source `app` (sources/app/source.toml:3, `**/*.ndjson*`) match the same objects",
+    ];
+    for text in expected {
+        assert!(ran.stderr.contains(text), "no {text:?} in\n{}", ran.stderr);
+    }
+    pond.source("twin", &APP_CONFIG.replace(".ndjson", ".twin"), "select\n  nosuch(user)\nfrom input\n");
+    let ran = pond.millpond(&["check"]).fails(1);
+    assert!(ran.stderr.contains("sources/twin/transform.sql:2: Invalid function 'nosuch'"), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("2 problems\n"), "{}", ran.stderr);
+}
+
+#[test]
+fn mistakes_of_all_files_are_told_together() {
+    let pond = Pond::with_app();
+    pond.write("millpond.toml", "nam = 'x'\n[[input]]\nurl = 'inbox'\n");
+    pond.source("twin", APP_CONFIG, "select user from input where (");
+    pond.write("sources/app/signals/bad.sql", "-- severity: terrible\nselect 1\n");
+    let ran = pond.millpond(&["check", "--json"]).fails(1);
+    let told = &ran.json_lines()[0];
+    let lines: Vec<String> = told["problems"].as_array().expect("problems").iter().map(|p| format!("{}:{}", p["file"], p["line"])).collect();
+    for place in ["\"millpond.toml\":1", "\"sources/app/signals/bad.sql\":1"] {
+        assert!(lines.iter().any(|line| line == place), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_run_refuses_a_pond_that_is_wrong() {
+    let pond = Pond::with_app();
+    pond.source("app", APP_CONFIG, "select ts as time, usr.name from input");
+    let ran = pond.millpond(&["run", "--once"]).fails(1);
+    assert!(ran.stderr.starts_with("error: sources/app/transform.sql:1: no column `usr.name`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: to read a field of an object declare it: `usr = { name = \"text\" }`"), "{}", ran.stderr);
+}
+
+#[test]
+fn outside_of_a_pond_the_way_in_is_told() {
+    let folder = tempfile::tempdir().expect("folder");
+    let ran = crate::pond::Ran::of(crate::pond::millpond(folder.path(), &["run"]).output().expect("millpond")).fails(1);
+    assert!(ran.stderr.contains("no `millpond.toml`") && ran.stderr.contains("millpond init"), "{}", ran.stderr);
+}
+
+#[test]
+fn quoted_tables_need_leave() {
+    let pond = Pond::with_app();
+    pond.write("secret.csv", "user,team\nann,red\n");
+    let sql = "select ts as time, i.user, t.team from input i\nleft join '{}' t on t.user = i.user\n";
+    for place in ["secret.csv", "/etc/passwd", "enrich/../secret.csv"] {
+        pond.source("app", APP_CONFIG, &sql.replace("{}", place));
+        let ran = pond.millpond(&["check"]).fails(1);
+        assert!(ran.stderr.contains(&format!("sources/app/transform.sql:2: failed to read table `{place}`")) || ran.stderr.contains("may not be read as a table"), "{}", ran.stderr);
+    }
+    pond.write("millpond.toml", "[[input]]\nurl = 'inbox'\n[tables]\nallow = ['secret.csv']\n");
+    pond.source("app", APP_CONFIG, &sql.replace("{}", "secret.csv"));
+    pond.write("inbox/a.ndjson", crate::pond::app_log(0));
+    pond.run_once();
+    assert_eq!(pond.value("select user from app where team = 'red'"), "ann");
+}
+
+#[test]
+fn enrichment_is_joined_by_name() {
+    let pond = Pond::with_app();
+    pond.write("enrich/people.csv", "user,team,level\nann,red,7\n");
+    pond.write("millpond.toml", "[[input]]\nurl = 'inbox'\n[enrich.people]\nurl = 'enrich/people.csv'\ncolumns = { level = 'int' }\n");
+    pond.source("app", APP_CONFIG, "select i.user, p.team, p.level + 1 as level from input i left join people p on p.user = i.user");
+    pond.write("inbox/a.ndjson", crate::pond::app_log(0));
+    pond.run_once();
+    assert_eq!(pond.value("select level from app where team = 'red'"), 8);
+}

@@ -1,0 +1,11 @@
+//! The real binary on real files: what a user relies on.
+
+mod check;
+mod crash;
+mod demo;
+mod peers;
+mod pond;
+mod query;
+mod run;
+mod samples;
+mod sources;

@@ -1,0 +1,240 @@
+//! `millpond run`: rows, receipts, quarantine, and that nothing is done twice.
+
+use std::fs;
+use std::io::Write;
+
+use serde_json::json;
+
+use crate::pond::{APP_CONFIG, APP_SQL, Pond, Ran, app_log, millpond, summary};
+
+#[test]
+fn files_become_rows_signals_and_receipts() {
+    let pond = Pond::with_app();
+    pond.write("inbox/a.ndjson", app_log(0));
+    pond.write("inbox/b/c.ndjson", app_log(10) + "this is no JSON\n");
+    let lines = pond.run_once();
+    let told = summary(&lines);
+    assert_eq!(told["files"]["done"], 2);
+    assert_eq!(told["rows"], json!({"rows_in": 21, "rows_out": 18, "filtered": 2, "deduplicated": 0, "aggregated": 0, "quarantined": 1, "exploded": 0}));
+    assert_eq!((told["signals"].clone(), told["unbalanced_files"].clone()), (json!(2), json!(0)));
+    assert_eq!(pond.value("select count(*) from app"), 18);
+    assert_eq!(pond.value("select count(distinct _day) from app"), 2);
+    let signals = pond.query("select rule, severity, entity, row, fields, file from signals order by file");
+    assert_eq!(signals[0]["rule"], "root");
+    assert_eq!((signals[0]["severity"].clone(), signals[0]["row"].clone(), signals[0]["fields"].clone()), (json!("high"), json!(2), json!("{\"bytes\":2}")));
+    let quarantined = pond.query("select source, row, reason, encode(raw, 'hex') as raw from quarantine");
+    assert_eq!(quarantined, [json!({"source": "app", "row": 10, "reason": "bad_json", "raw": "74686973206973206e6f204a534f4e"})]);
+    // Every row names a job whose receipt is there.
+    assert_eq!(pond.value("select count(*) from app join receipts on app._job = receipts.job_id"), 18);
+}
+
+#[test]
+fn a_second_run_does_nothing() {
+    let pond = Pond::with_app();
+    (0..20).for_each(|n| pond.write(&format!("inbox/{n}.ndjson"), app_log(n)));
+    pond.run_once();
+    let before = pond.value("select count(*) from receipts");
+    let lines = pond.run_once();
+    assert_eq!(summary(&lines)["files"]["already_done"], 20);
+    assert_eq!(summary(&lines)["files"]["done"], 0);
+    assert_eq!(pond.value("select count(*) from receipts"), before);
+    assert_eq!(pond.value("select count(*) from app"), 180);
+}
+
+#[test]
+fn the_same_bytes_under_another_name_are_recognised() {
+    let pond = Pond::with_app();
+    pond.write("inbox/a.ndjson", app_log(0));
+    pond.run_once();
+    pond.write("inbox/b.ndjson", app_log(0));
+    pond.write("inbox/c.ndjson", app_log(0));
+    let lines = pond.run_once();
+    assert_eq!(summary(&lines)["files"]["duplicate"], 2);
+    assert_eq!(summary(&lines)["rows"]["deduplicated"], 20);
+    assert_eq!(pond.value("select count(*) from app"), 9);
+    assert_eq!(pond.value("select count(*) from receipts where status = 'duplicate' and error like '%a.ndjson%'"), 2);
+}
+
+#[test]
+fn the_same_bytes_in_one_batch_are_recognised() {
+    let pond = Pond::with_app();
+    (0..6).for_each(|n| pond.write(&format!("inbox/{n}.ndjson"), app_log(0)));
+    pond.run_once();
+    assert_eq!(pond.value("select count(*) from app"), 9);
+    assert_eq!(pond.value("select count(*) from signals"), 1);
+    assert_eq!(pond.value("select sum(rows_in - rows_out - filtered - deduplicated - quarantined) from receipts"), 0);
+}
+
+#[test]
+fn a_source_may_want_duplicates() {
+    let pond = Pond::empty();
+    pond.source("app", &format!("{APP_CONFIG}[policy]\nduplicates = 'process'\n"), APP_SQL);
+    pond.write("inbox/a.ndjson", app_log(0));
+    pond.write("inbox/b.ndjson", app_log(0));
+    pond.run_once();
+    assert_eq!(pond.value("select count(*) from app"), 18);
+}
+
+#[test]
+fn a_corrected_file_under_the_same_name_is_a_new_job() {
+    let pond = Pond::with_app();
+    pond.write("inbox/a.ndjson", app_log(0));
+    pond.run_once();
+    pond.write("inbox/a.ndjson", app_log(0) + &app_log(10));
+    assert_eq!(summary(&pond.run_once())["files"]["done"], 1);
+    assert_eq!(pond.value("select count(*) from receipts"), 2);
+}
+
+#[test]
+fn what_no_source_wants_is_counted_once_and_taken_when_a_source_comes() {
+    let pond = Pond::with_app();
+    pond.write("inbox/x.txt", "hello\n");
+    assert_eq!(summary(&pond.run_once())["files"]["unrouted"], 1);
+    assert_eq!(summary(&pond.run_once())["files"]["already_done"], 1);
+    pond.source("text", "[[match]]\nglob = '**/*.txt'\n[format]\ntype = 'lines'\n", "select line from input");
+    assert_eq!(summary(&pond.run_once())["files"]["done"], 1);
+    assert_eq!(pond.query("select line from text"), [json!({"line": "hello"})]);
+}
+
+#[test]
+fn a_bad_file_costs_a_file() {
+    let pond = Pond::with_app();
+    pond.write("inbox/a.ndjson", app_log(0));
+    pond.write("inbox/b.ndjson", b"PK\x03\x04 a zip archive in disguise");
+    let ran = pond.millpond(&["run", "--once"]).fails(3);
+    assert!(ran.stderr.contains("quarantined") && ran.stderr.contains("b.ndjson"), "{}", ran.stderr);
+    assert_eq!(pond.value("select count(*) from app"), 9);
+    assert_eq!(pond.query("select reason, row from quarantine"), [json!({"reason": "bad_input"})]);
+    assert_eq!(pond.value("select error_kind from receipts where status = 'quarantined'"), "bad_input");
+}
+
+#[test]
+fn a_limit_ends_in_a_receipt_that_names_it() {
+    let pond = Pond::empty();
+    pond.source("app", &format!("{APP_CONFIG}[limits]\ndecompressed_bytes = '1 KiB'\n"), APP_SQL);
+    pond.write("inbox/a.ndjson", (0..100).map(|n| app_log(n * 10)).collect::<String>());
+    pond.millpond(&["run", "--once"]).fails(3);
+    let receipt = &pond.query("select status, error_kind, error from receipts")[0];
+    assert_eq!((receipt["status"].clone(), receipt["error_kind"].clone()), (json!("quarantined"), json!("too_big")));
+    assert!(receipt["error"].to_string().contains("decompressed_bytes"), "{receipt}");
+}
+
+#[test]
+fn sql_that_fails_on_a_file_is_tried_again_and_then_put_in_quarantine() {
+    let pond = Pond::empty();
+    pond.source("app", APP_CONFIG, "select ts as time, 1 / (bytes - 5) as n from input");
+    pond.write("inbox/a.ndjson", app_log(0));
+    for _ in 0..2 {
+        let ran = pond.millpond(&["run", "--once"]).fails(4);
+        assert!(ran.stderr.contains("Divide by zero"), "{}", ran.stderr);
+    }
+    pond.millpond(&["run", "--once"]).fails(3);
+    assert_eq!(pond.value("select string_agg(status, ',' order by attempt) from receipts"), "failed,failed,quarantined");
+    assert_eq!(summary(&pond.run_once())["files"]["already_done"], 1);
+}
+
+#[test]
+fn a_panic_ends_one_job() {
+    let mut pond = Pond::with_app();
+    (0..5).for_each(|n| pond.write(&format!("inbox/{n}.ndjson"), app_log(n * 10)));
+    pond.set("MILLPOND_CRASH", "panic@transform:2");
+    pond.millpond(&["run", "--once"]).fails(4);
+    assert_eq!(pond.value("select count(*) from receipts where status = 'failed' and error_kind = 'bug'"), 1);
+    assert_eq!(pond.value("select count(*) from app"), 36);
+    pond.unset("MILLPOND_CRASH");
+    pond.run_once();
+    assert_eq!(pond.value("select count(*) from app"), 45);
+}
+
+#[test]
+fn named_files_are_run_wherever_they_lie() {
+    let pond = Pond::with_app();
+    pond.write("elsewhere/a.ndjson", app_log(0));
+    pond.write("elsewhere/b.ndjson", app_log(10));
+    pond.millpond(&["run", "elsewhere/a.ndjson"]).ok();
+    assert_eq!(pond.value("select count(*) from app"), 9);
+    pond.millpond(&["run", "elsewhere"]).ok();
+    assert_eq!(pond.value("select count(*) from app"), 18);
+    let ran = pond.millpond(&["run", "nowhere.ndjson"]).fails(1);
+    assert!(ran.stderr.contains("nothing at"), "{}", ran.stderr);
+}
+
+#[test]
+fn values_that_do_not_fit_are_rescued_frozen_or_discarded() {
+    for (drift, rows, rescued, quarantined) in [("rescue", 2, 1, 0), ("discard", 2, 0, 0), ("freeze", 1, 0, 1)] {
+        let pond = Pond::empty();
+        let sql = "select bytes, _rescued as rescued, _rest as rest from input";
+        pond.source("app", &format!("{APP_CONFIG}[policy]\ndrift = '{drift}'\n"), sql);
+        pond.write("inbox/a.ndjson", "{\"user\":\"ann\",\"bytes\":1}\n{\"user\":\"bob\",\"bytes\":\"many\",\"new\":[1]}\n");
+        pond.run_once();
+        assert_eq!(pond.value("select count(*) from app"), rows, "{drift}");
+        assert_eq!(pond.value("select count(rescued) from app"), rescued, "{drift}");
+        assert_eq!(pond.value("select coalesce(sum(quarantined), 0) from receipts"), quarantined, "{drift}");
+    }
+}
+
+#[test]
+fn new_columns_come_into_the_table_and_changed_types_are_refused() {
+    let pond = Pond::empty();
+    pond.source("app", APP_CONFIG, "select user from input");
+    pond.write("inbox/a.ndjson", app_log(0));
+    pond.run_once();
+    pond.source("app", APP_CONFIG, "select user, bytes from input");
+    pond.write("inbox/b.ndjson", app_log(10));
+    pond.run_once();
+    assert_eq!(pond.query("select count(*) as rows, count(bytes) as bytes from app"), [json!({"rows": 20, "bytes": 10})]);
+    pond.source("app", APP_CONFIG, "select cast(bytes as varchar) as bytes from input");
+    let ran = pond.millpond(&["run", "--once"]).fails(1);
+    assert!(ran.stderr.contains("table `app` holds column `bytes` as Int64"), "{}", ran.stderr);
+}
+
+#[test]
+fn one_worker_commits_at_a_time() {
+    let pond = Pond::with_app();
+    pond.write("inbox/a.ndjson", app_log(0));
+    pond.run_once();
+    let lock = fs::File::options().write(true).open(pond.path("lake/_lock")).expect("lock file");
+    lock.lock().expect("lock");
+    let ran = pond.millpond(&["run", "--once"]).fails(1);
+    assert!(ran.stderr.contains("another millpond writes to"), "{}", ran.stderr);
+}
+
+#[test]
+fn watching_takes_files_as_they_appear_and_stops_when_asked() {
+    let pond = Pond::with_app();
+    pond.write("millpond.toml", "[[input]]\nurl = 'inbox'\npoll = '20 ms'\n");
+    let mut child = millpond(&pond.path("."), &["run", "--json"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("millpond");
+    pond.write("inbox/a.ndjson", app_log(0));
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("stdout")));
+    let committed = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("\"committed\"")));
+    assert!(committed.is_some(), "nothing was committed");
+    // SIGTERM, as an orchestrator sends it.
+    std::process::Command::new("kill").arg(child.id().to_string()).status().expect("kill");
+    assert_eq!(Ran::of(child.wait_with_output().expect("end")).code, Some(130));
+    assert_eq!(pond.value("select count(*) from app"), 9);
+}
+
+#[test]
+fn gzip_in_members_with_damage_keeps_what_is_good() {
+    let pond = Pond::with_app();
+    let member = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text.as_bytes()).expect("gzip");
+        encoder.finish().expect("gzip")
+    };
+    let whole = [member(&app_log(0)), member(&app_log(10))].concat();
+    pond.write("inbox/a.ndjson.gz", [whole.clone(), b"stray".to_vec()].concat());
+    let many: String = (2..200).map(|n| app_log(n * 10)).collect();
+    let cut = member(&many);
+    pond.write("inbox/b.ndjson.gz", &cut[..cut.len() / 2]);
+    let lines = pond.run_once();
+    assert_eq!(summary(&lines)["unbalanced_files"], 0);
+    assert_eq!(pond.value("select rows_out from receipts where object like '%a.ndjson.gz'"), 18);
+    assert!(pond.value("select rows_out from receipts where object like '%b.ndjson.gz'").as_u64().expect("rows") > 100);
+    let reasons = pond.query("select distinct reason from quarantine order by reason");
+    assert!(reasons.contains(&json!({"reason": "stray_bytes"})) && reasons.contains(&json!({"reason": "truncated_gzip"})), "{reasons:?}");
+}

@@ -1,0 +1,197 @@
+//! SQL over a file's records: what the transform sees, what the signals see, and what became of every row.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::util::pretty::pretty_format_batches;
+use millpond_core::balance::Balance;
+use millpond_core::config::Problems;
+use millpond_core::plan::plan;
+use millpond_core::source::{Source, SourceFiles, Sql};
+use millpond_core::{Kind, Result};
+use millpond_engine::decode::Reject;
+use millpond_engine::prepare::{Prepared, prepare};
+use millpond_engine::run::{Finished, Sink, run};
+use millpond_engine::tables::Tables;
+
+#[derive(Default)]
+struct Collected {
+    rows: Vec<RecordBatch>,
+    signals: Vec<(usize, RecordBatch)>,
+    rejects: Vec<Reject>,
+}
+
+impl Sink for Collected {
+    fn output(&mut self, batch: RecordBatch) -> Result<()> {
+        self.rows.push(batch);
+        Ok(())
+    }
+
+    fn signal(&mut self, index: usize, batch: RecordBatch) -> Result<()> {
+        self.signals.push((index, batch));
+        Ok(())
+    }
+
+    fn reject(&mut self, reject: Reject) -> Result<()> {
+        self.rejects.push(reject);
+        Ok(())
+    }
+}
+
+fn source(config: &str, transform: &str, signals: &[&str]) -> Arc<Source> {
+    let sql = |file: &str, text: &str| Sql { file: file.to_owned(), text: text.to_owned() };
+    let files = SourceFiles {
+        name: "t".into(),
+        config: sql("source.toml", config),
+        transform: Some(sql("transform.sql", transform)),
+        signals: signals.iter().map(|text| sql("signal.sql", text)).collect(),
+    };
+    let mut problems = Problems::default();
+    Arc::new(Source::parse(&files, &mut problems).unwrap_or_else(|| panic!("{problems:?}")))
+}
+
+fn prepared(config: &str, transform: &str, signals: &[&str]) -> Result<Prepared, Vec<String>> {
+    let mut problems = Problems::default();
+    let ready = futures::executor::block_on(prepare(&source(config, transform, signals), &Tables::default(), &mut problems));
+    ready.ok_or_else(|| problems.found.iter().map(ToString::to_string).collect())
+}
+
+fn run_prepared(prepared: &Prepared, input: &str) -> Result<(Finished, Collected)> {
+    let mut collected = Collected::default();
+    let mut plan = plan(&prepared.source, 64 << 20);
+    // Small batches, so that every test sees several.
+    plan.batch_rows = 2;
+    let reader = Box::new(std::io::Cursor::new(input.as_bytes().to_vec()));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+    let finished = runtime.block_on(run(prepared, &plan, "file:///t", reader, &mut collected))?;
+    Ok((finished, collected))
+}
+
+const CONFIG: &str = "format = 'json'\n[columns]\nid = 'int'\nuser = 'text'\ntags = ['text']\n";
+const INPUT: &str = r#"{"id":1,"user":"ann","tags":["a","b"]}
+{"id":2,"user":"bob","tags":[]}
+{"id":2,"user":"bob","tags":["c"]}
+not json
+{"id":"x","user":"cyd"}
+"#;
+
+#[test]
+fn every_row_has_one_fate() {
+    let all = Balance { rows_in: 5, quarantined: 1, ..Balance::default() };
+    for (transform, expected) in [
+        ("select id from input", Balance { rows_out: 4, ..all }),
+        ("select id from input where user = 'bob'", Balance { rows_out: 2, filtered: 2, ..all }),
+        ("select id from input where false", Balance { filtered: 4, ..all }),
+        ("select distinct user from input", Balance { rows_out: 3, deduplicated: 1, ..all }),
+        ("select id, user from input qualify row_number() over (partition by id, user order by _row) = 1", Balance { rows_out: 3, deduplicated: 1, ..all }),
+        ("select id from input where user <> 'ann' qualify row_number() over (partition by user order by _row) = 1", Balance { rows_out: 2, filtered: 1, deduplicated: 1, ..all }),
+        ("select user, count(*) as rows from input group by user", Balance { rows_out: 3, aggregated: 1, ..all }),
+        ("select count(*) as rows from input", Balance { rows_out: 1, aggregated: 3, ..all }),
+        ("select count(*) as rows from input where user = 'nobody'", Balance { rows_out: 1, filtered: 4, exploded: 1, ..all }),
+        ("select id from input limit 1", Balance { rows_out: 1, filtered: 3, ..all }),
+        ("select id from input order by id limit 1", Balance { rows_out: 1, filtered: 3, ..all }),
+        ("select id from input union all select id from input", Balance { rows_out: 8, exploded: 4, ..all }),
+        ("select a.id from input a join input b on a.id = b.id", Balance { rows_out: 5, filtered: 3, exploded: 4, ..all }),
+        ("select 1 as one", Balance { rows_out: 1, filtered: 4, exploded: 1, ..all }),
+        ("select id, v.column1 as extra from input cross join (values (1), (2)) v", Balance { rows_out: 8, exploded: 4, ..all }),
+    ] {
+        let prepared = prepared(CONFIG, transform, &[]).unwrap_or_else(|problems| panic!("{transform}: {problems:?}"));
+        let (finished, collected) = run_prepared(&prepared, INPUT).unwrap_or_else(|error| panic!("{transform}: {error:?}"));
+        finished.check_balance().unwrap_or_else(|error| panic!("{transform}: {error:?}"));
+        assert_eq!(finished.balance, expected, "{transform}");
+        let rows: usize = collected.rows.iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(rows as u64, expected.rows_out, "{transform}");
+        assert_eq!(collected.rejects.len(), 1, "{transform}");
+    }
+}
+
+#[test]
+fn unnest_is_accounted_for() {
+    // Two tags, none, one, and no list at all: three rows come out of four.
+    let prepared = prepared(CONFIG, "select id, unnest(tags) as tag from input", &[]).expect("prepared");
+    let (finished, _) = run_prepared(&prepared, INPUT).expect("run");
+    finished.check_balance().expect("balance");
+    assert_eq!((finished.balance.rows_out, finished.balance.filtered), (3, 1));
+}
+
+#[test]
+fn signals_and_transform_read_the_file_once() {
+    let signals = ["select user as entity, _row from input where id = 2", "select count(*) as n from output", "select o.id from output o join input i on o.id = i.id"];
+    let prepared = prepared(CONFIG, "select id, user from input where id is not null", &signals).expect("prepared");
+    let (finished, collected) = run_prepared(&prepared, INPUT).expect("run");
+    assert_eq!(finished.balance.rows_out, 3);
+    let rows = |wanted: usize| collected.signals.iter().filter(|(index, _)| *index == wanted).map(|(_, batch)| batch.num_rows()).sum::<usize>();
+    assert_eq!((rows(0), rows(1), rows(2)), (2, 1, 5));
+}
+
+#[test]
+fn only_what_sql_names_is_read() {
+    let prepared = prepared(CONFIG, "select user, nosuch, _row from input", &["select id from input"]).expect("prepared");
+    let names: Vec<&str> = prepared.columns_used.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["id", "user", "nosuch"]);
+    assert_eq!(prepared.undeclared, ["nosuch"]);
+    assert_eq!(prepared.system_used.iter().map(|column| column.name()).collect::<Vec<_>>(), ["_row"]);
+}
+
+#[test]
+fn star_is_the_declared_columns() {
+    let prepared = prepared(CONFIG, "select *, _row, extra from input", &[]).expect("prepared");
+    let names: Vec<&str> = prepared.output_schema.fields().iter().map(|field| field.name().as_str()).collect();
+    assert_eq!(names, ["id", "user", "tags", "_row", "extra"]);
+}
+
+#[test]
+fn what_the_slide_shows_works() {
+    let transform = "select md5(user) as fingerprint, now() as processed_at, \
+                     (select md5(string_agg(column_name)) from information_schema.columns where table_name = 'input') as schema \
+                     from input where id = 1";
+    let prepared = prepared(CONFIG, transform, &[]).expect("prepared");
+    let (finished, collected) = run_prepared(&prepared, INPUT).expect("run");
+    finished.check_balance().expect("balance");
+    let text = pretty_format_batches(&collected.rows).expect("rows").to_string();
+    // md5 of `ann`, and of `id,user,tags`.
+    assert!(text.contains("7e0d7f8a5d96c24ffcc840f31bce72b2"), "{text}");
+    assert!(text.contains("9c7ea049cfd25f7978ae21d4d095e20c"), "{text}");
+}
+
+#[test]
+fn mistakes_are_told_with_line_and_hint() {
+    for (transform, expected) in [
+        ("select\n  usr.x\nfrom input", "transform.sql:2: no column `usr.x`"),
+        ("select\n  nosuchfunction(id)\nfrom input", "transform.sql:2: Invalid function 'nosuchfunction'"),
+        ("select id\nfrom input\nwhere where", "transform.sql:3: "),
+        ("select id, id as ID from input", "transform.sql:1: the transform gives column `ID` twice"),
+        ("select id as _job from input", "transform.sql:1: the transform gives column `_job`, which millpond adds itself"),
+        ("drop table input", "transform.sql:1: only a SELECT is allowed here"),
+        ("select * from '/etc/passwd'", "transform.sql:1: "),
+    ] {
+        let problems = prepared(CONFIG, transform, &[]).expect_err(transform);
+        assert!(problems.iter().any(|problem| problem.starts_with(expected)), "{transform}: {problems:?}");
+    }
+}
+
+#[test]
+fn time_must_be_a_timestamp_of_the_output() {
+    let problems = prepared("time = 'when'\nformat = 'json'\n", "select id as whn from input", &[]).expect_err("time");
+    assert!(problems[0].contains("`time` names `when`, which the transform does not give"), "{problems:?}");
+    let problems = prepared("time = 'id'\nformat = 'json'\n", "select id from input", &[]).expect_err("time");
+    assert!(problems[0].contains("no timestamp"), "{problems:?}");
+}
+
+#[test]
+fn a_query_that_fails_at_run_time_is_the_sources_fault() {
+    let prepared = prepared(CONFIG, "select cast(user as int) as n from input", &[]).expect("prepared");
+    let error = run_prepared(&prepared, INPUT).map(|_| ()).expect_err("cast");
+    assert_eq!(error.kind(), Kind::BadConfig, "{error:?}");
+    assert!(error.report().contains("transform.sql"), "{error:?}");
+}
+
+#[test]
+fn memory_is_a_limit() {
+    let mut prepared = prepared(CONFIG, "select a.id from input a cross join input b order by a.id, b.user", &[]).expect("prepared");
+    let source = Source { memory_bytes: Some(16 << 10), ..(*prepared.source).clone() };
+    prepared.source = Arc::new(source);
+    let input: String = (0..5_000).map(|n| format!("{{\"id\":{n},\"user\":\"{:>200}\"}}\n", n)).collect();
+    let error = run_prepared(&prepared, &input).map(|_| ()).expect_err("memory");
+    assert_eq!(error.kind(), Kind::TooBig, "{error:?}");
+}
