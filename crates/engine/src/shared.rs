@@ -84,7 +84,7 @@ impl SharedStream {
         }
         state.expected -= 1;
         state.cursors.push(Some(0));
-        Ok(Cursor { stream: Arc::clone(self), index: state.cursors.len() - 1, has_yielded: false })
+        Ok(Cursor { stream: Arc::clone(self), index: state.cursors.len() - 1, has_yielded: false, is_over: false })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -174,12 +174,16 @@ pub(crate) struct Cursor {
     stream: Arc<SharedStream>,
     index: usize,
     has_yielded: bool,
+    is_over: bool,
 }
 
 impl Stream for Cursor {
     type Item = DataFusionResult<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
         let stream = Arc::clone(&self.stream);
         let mut state = stream.lock();
         let position = state.cursors[self.index].unwrap_or(0);
@@ -192,6 +196,8 @@ impl Stream for Cursor {
         }
         let next = ready!(state.poll_at(self.index, context));
         self.has_yielded = false;
+        // An error is told once to each reader, and is the last that it hears.
+        self.is_over = !matches!(next, Some(Ok(_)));
         Poll::Ready(next)
     }
 }
