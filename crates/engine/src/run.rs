@@ -129,8 +129,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// The prepared session with this job's memory, spill space and clock.
 fn job_state(prepared: &Prepared, plan: &Plan) -> Result<SessionState> {
+    // The catalog is the prepared one: a new default catalog would take its place and hide `input`.
+    let config = session::config(1, plan.batch_rows).with_create_default_catalog_and_schema(false);
     let mut state = SessionStateBuilder::new_from_existing(prepared.state.clone())
-        .with_config(session::config(1, plan.batch_rows))
+        .with_config(config)
         .with_runtime_env(session::runtime(plan.memory_bytes)?)
         .build();
     state.mark_start_execution();
