@@ -44,9 +44,7 @@ fn accepts(matched: &Match, object: &Object) -> bool {
 }
 
 /// Reports every pair of sources of which neither is more specific although both can match one object.
-///
-/// `file_of` names a source's `source.toml`.
-pub fn check_conflicts(sources: &[Source], file_of: impl Fn(&Source) -> String, problems: &mut Problems) {
+pub fn check_conflicts(sources: &[Source], problems: &mut Problems) {
     let all: Vec<(&Source, &Match)> =
         sources.iter().flat_map(|source| source.matches.iter().map(move |m| (source, m))).collect();
     for (index, (source, matched)) in all.iter().enumerate() {
@@ -59,14 +57,10 @@ pub fn check_conflicts(sources: &[Source], file_of: impl Fn(&Source) -> String, 
             {
                 let error = Error::bad_config(format!(
                     "`{}` and source `{}` ({}:{}, `{}`) match the same objects and neither is more specific",
-                    matched.pattern,
-                    other_source.name,
-                    file_of(other_source),
-                    other.line,
-                    other.pattern
+                    matched.pattern, other_source.name, other_source.config.file, other.line, other.pattern
                 ))
                 .hint("make one of them longer, or name its bucket or prefix");
-                problems.add(&file_of(source), matched.line, &error);
+                problems.add(&source.config.file, matched.line, &error);
             }
         }
     }
@@ -115,7 +109,7 @@ mod tests {
         let conflicts = |a: &str, b: &str| {
             let mut problems = Problems::default();
             let sources = [source("a", a), source("b", b)];
-            check_conflicts(&sources, |source| format!("sources/{}/source.toml", source.name), &mut problems);
+            check_conflicts(&sources, &mut problems);
             problems.found.len()
         };
         assert_eq!(conflicts("[[match]]\nglob = '**/*.log'\n", "[[match]]\nglob = '**/*.log'\n"), 1);

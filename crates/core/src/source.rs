@@ -36,6 +36,8 @@ pub struct Source {
     pub drift: Drift,
     /// What happens to a file whose bytes were seen before under another name.
     pub duplicates: Duplicates,
+    /// `source.toml` itself, for messages.
+    pub config: Sql,
     /// The transform.
     pub transform: Sql,
     /// The signals that its jobs harvest.
@@ -65,7 +67,7 @@ pub enum Duplicates {
     Process,
 }
 
-/// SQL and the file that it stands in, relative to the pond.
+/// A text (SQL or TOML) and the file that it stands in, relative to the pond.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sql {
     /// The file, for messages.
@@ -183,6 +185,7 @@ impl Source {
             decode_limits,
             drift,
             duplicates,
+            config: files.config.clone(),
             transform,
             signals,
         })

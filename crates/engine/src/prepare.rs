@@ -191,7 +191,7 @@ impl Planner<'_> {
 
     fn check_time(&self, time: &str, transform: &LogicalPlan, problems: &mut Problems) {
         let schema = transform.schema().as_arrow();
-        let config = format!("sources/{}/source.toml", self.source.name);
+        let config = &self.source.config;
         let error = match schema.field_with_name(time) {
             Ok(field) if matches!(field.data_type(), DataType::Timestamp(..) | DataType::Date32) => return,
             Ok(field) => {
@@ -207,7 +207,8 @@ impl Planner<'_> {
                 }
             }
         };
-        problems.add(&config, 1, &error);
+        let line = config.text.lines().position(|line| line.trim_start().starts_with("time"));
+        problems.add(&config.file, line.map_or(1, |index| index + 1), &error);
     }
 
     /// Plans everything once more now that all names are known, and notes which columns are read.

@@ -66,7 +66,7 @@ impl Pond {
         let text = read(&root.join(CONFIG_FILE))?;
         let config = PondConfig::parse(CONFIG_FILE, &text, machine_memory_bytes() / 2, problems);
         let sources = read_sources(root, problems)?;
-        check_conflicts(&sources, |source| format!("sources/{}/source.toml", source.name), problems);
+        check_conflicts(&sources, problems);
         let Some(config) = config else { return Ok(None) };
         let tables = load_tables(&config, root, &sources, problems).await;
         let mut prepared = BTreeMap::new();

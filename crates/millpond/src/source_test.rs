@@ -136,7 +136,8 @@ async fn execute(prepared: &Prepared, case: &Path) -> Result<Given> {
 
 /// A row of the table `signals` with the names that the signal's query gave: `fields` apart, `row` as `_row`.
 fn unfold(mut row: Map<String, Value>) -> Map<String, Value> {
-    let fields = row.remove("fields").and_then(|fields| serde_json::from_str::<Map<String, Value>>(fields.as_str()?).ok());
+    let fields =
+        row.remove("fields").and_then(|fields| serde_json::from_str::<Map<String, Value>>(fields.as_str()?).ok());
     if let Some(number) = row.remove("row") {
         row.insert("_row".to_owned(), number);
     }

@@ -58,7 +58,7 @@ impl Place {
     }
 
     fn uri(&self, path: &Path) -> String {
-        // A path is already encoded the way the store wants it, so it is appended as it is.
+        // A path is the key itself, so it is appended as it is: what people see is the name that they gave.
         format!("{}{path}", self.base)
     }
 
@@ -171,16 +171,16 @@ mod tests {
         let object = &events[0].object;
         let path = place.path_of(object).expect("path");
         assert_eq!(place.store.get(&path).await.expect("get").bytes().await.expect("bytes").as_ref(), b"x");
-        assert_eq!((object.key.as_str(), object.bucket.as_deref()), ("a b/x%231.log", None));
+        assert_eq!((object.key.as_str(), object.bucket.as_deref()), ("a b/x#1.log", None));
     }
 
     #[tokio::test]
     async fn one_file_has_one_address() {
         let folder = tempfile::tempdir().expect("folder");
-        std::fs::write(folder.path().join("x.log"), "x").expect("file");
+        std::fs::write(folder.path().join("x #1.log"), "x").expect("file");
         let listed =
             Place::open(".", folder.path()).expect("place").list().try_collect::<Vec<_>>().await.expect("list");
-        let named = Place::open("./x.log", folder.path()).expect("place").objects().await.expect("objects");
+        let named = Place::open("./x #1.log", folder.path()).expect("place").objects().await.expect("objects");
         let named: Vec<Event> = named.try_collect().await.expect("list");
         assert_eq!(
             (&listed[0].object.uri, &listed[0].object.version),

@@ -1,11 +1,15 @@
 //! `millpond check` and the errors that people meet first.
 
-use crate::pond::{APP_CONFIG, APP_SQL, Pond};
+use crate::pond::{APP_CONFIG, APP_SQL, PLAIN_CONFIG, Pond};
 
 #[test]
 fn three_mistakes_give_three_errors_with_file_and_line() {
     let pond = Pond::with_app();
-    pond.source("twin", &APP_CONFIG.replace("version = 1", "version = 1\ndescripton = 'typo'"), "select\n  nosuch(user)\nfrom input\n");
+    pond.source(
+        "twin",
+        &APP_CONFIG.replace("version = 1", "version = 1\ndescripton = 'typo'"),
+        "select\n  nosuch(user)\nfrom input\n",
+    );
     pond.source("other", APP_CONFIG, APP_SQL);
     let ran = pond.millpond(&["check"]).fails(1);
     let expected = [
@@ -29,7 +33,8 @@ fn mistakes_of_all_files_are_told_together() {
     pond.write("sources/app/signals/bad.sql", "-- severity: terrible\nselect 1\n");
     let ran = pond.millpond(&["check", "--json"]).fails(1);
     let told = &ran.json_lines()[0];
-    let lines: Vec<String> = told["problems"].as_array().expect("problems").iter().map(|p| format!("{}:{}", p["file"], p["line"])).collect();
+    let lines: Vec<String> =
+        told["problems"].as_array().expect("problems").iter().map(|p| format!("{}:{}", p["file"], p["line"])).collect();
     for place in ["\"millpond.toml\":1", "\"sources/app/signals/bad.sql\":1"] {
         assert!(lines.iter().any(|line| line == place), "{lines:?}");
     }
@@ -38,10 +43,23 @@ fn mistakes_of_all_files_are_told_together() {
 #[test]
 fn a_run_refuses_a_pond_that_is_wrong() {
     let pond = Pond::with_app();
+    pond.source("app", APP_CONFIG, "select ts as tim, user from input");
+    let ran = pond.millpond(&["check"]).fails(1);
+    assert!(
+        ran.stderr.contains(
+            "source.toml:2: `time` names `time`, which the transform does not give\n  hint: did you mean `tim`?"
+        ),
+        "{}",
+        ran.stderr
+    );
     pond.source("app", APP_CONFIG, "select ts as time, usr.name from input");
     let ran = pond.millpond(&["run", "--once"]).fails(1);
     assert!(ran.stderr.starts_with("error: sources/app/transform.sql:1: no column `usr.name`"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("hint: to read a field of an object declare it: `usr = { name = \"text\" }`"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("hint: to read a field of an object declare it: `usr = { name = \"text\" }`"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -59,7 +77,12 @@ fn quoted_tables_need_leave() {
     for place in ["secret.csv", "/etc/passwd", "enrich/../secret.csv"] {
         pond.source("app", APP_CONFIG, &sql.replace("{}", place));
         let ran = pond.millpond(&["check"]).fails(1);
-        assert!(ran.stderr.contains(&format!("sources/app/transform.sql:2: failed to read table `{place}`")) || ran.stderr.contains("may not be read as a table"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(&format!("sources/app/transform.sql:2: failed to read table `{place}`"))
+                || ran.stderr.contains("may not be read as a table"),
+            "{}",
+            ran.stderr
+        );
     }
     pond.write("millpond.toml", "[[input]]\nurl = 'inbox'\n[tables]\nallow = ['secret.csv']\n");
     pond.source("app", APP_CONFIG, &sql.replace("{}", "secret.csv"));
@@ -71,9 +94,17 @@ fn quoted_tables_need_leave() {
 #[test]
 fn enrichment_is_joined_by_name() {
     let pond = Pond::with_app();
+    std::fs::remove_dir_all(pond.path("sources/app")).expect("source");
     pond.write("enrich/people.csv", "user,team,level\nann,red,7\n");
-    pond.write("millpond.toml", "[[input]]\nurl = 'inbox'\n[enrich.people]\nurl = 'enrich/people.csv'\ncolumns = { level = 'int' }\n");
-    pond.source("app", APP_CONFIG, "select i.user, p.team, p.level + 1 as level from input i left join people p on p.user = i.user");
+    pond.write(
+        "millpond.toml",
+        "[[input]]\nurl = 'inbox'\n[enrich.people]\nurl = 'enrich/people.csv'\ncolumns = { level = 'int' }\n",
+    );
+    pond.source(
+        "app",
+        PLAIN_CONFIG,
+        "select i.user, p.team, p.level + 1 as level from input i left join people p on p.user = i.user",
+    );
     pond.write("inbox/a.ndjson", crate::pond::app_log(0));
     pond.run_once();
     assert_eq!(pond.value("select level from app where team = 'red'"), 8);

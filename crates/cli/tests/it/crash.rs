@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::pond::{Pond, app_log};
 
 /// Points at which the process is killed: those of `millpond::crash`.
-const POINTS: [&str; 11] = ["route", "fetch", "decode", "transform", "write", "put", "commit", "batch", "table", "receipts", "cleanup"];
+const POINTS: [&str; 11] =
+    ["route", "fetch", "decode", "transform", "write", "put", "commit", "batch", "table", "receipts", "cleanup"];
 
 /// Everything that a reader of the lake sees, but for times and memory.
 fn dump(pond: &Pond) -> Vec<Vec<Value>> {

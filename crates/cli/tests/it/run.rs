@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde_json::json;
 
-use crate::pond::{APP_CONFIG, APP_SQL, Pond, Ran, app_log, millpond, summary};
+use crate::pond::{APP_CONFIG, APP_SQL, PLAIN_CONFIG, Pond, Ran, app_log, millpond, summary};
 
 #[test]
 fn files_become_rows_signals_and_receipts() {
@@ -15,15 +15,24 @@ fn files_become_rows_signals_and_receipts() {
     let lines = pond.run_once();
     let told = summary(&lines);
     assert_eq!(told["files"]["done"], 2);
-    assert_eq!(told["rows"], json!({"rows_in": 21, "rows_out": 18, "filtered": 2, "deduplicated": 0, "aggregated": 0, "quarantined": 1, "exploded": 0}));
+    assert_eq!(
+        told["rows"],
+        json!({"rows_in": 21, "rows_out": 18, "filtered": 2, "deduplicated": 0, "aggregated": 0, "quarantined": 1, "exploded": 0})
+    );
     assert_eq!((told["signals"].clone(), told["unbalanced_files"].clone()), (json!(2), json!(0)));
     assert_eq!(pond.value("select count(*) from app"), 18);
     assert_eq!(pond.value("select count(distinct _day) from app"), 2);
     let signals = pond.query("select rule, severity, entity, row, fields, file from signals order by file");
     assert_eq!(signals[0]["rule"], "root");
-    assert_eq!((signals[0]["severity"].clone(), signals[0]["row"].clone(), signals[0]["fields"].clone()), (json!("high"), json!(2), json!("{\"bytes\":2}")));
+    assert_eq!(
+        (signals[0]["severity"].clone(), signals[0]["row"].clone(), signals[0]["fields"].clone()),
+        (json!("high"), json!(2), json!("{\"bytes\":2}"))
+    );
     let quarantined = pond.query("select source, row, reason, encode(raw, 'hex') as raw from quarantine");
-    assert_eq!(quarantined, [json!({"source": "app", "row": 10, "reason": "bad_json", "raw": "74686973206973206e6f204a534f4e"})]);
+    assert_eq!(
+        quarantined,
+        [json!({"source": "app", "row": 10, "reason": "bad_json", "raw": "74686973206973206e6f204a534f4e"})]
+    );
     // Every row names a job whose receipt is there.
     assert_eq!(pond.value("select count(*) from app join receipts on app._job = receipts.job_id"), 18);
 }
@@ -129,7 +138,10 @@ fn sql_that_fails_on_a_file_is_tried_again_and_then_put_in_quarantine() {
         assert!(ran.stderr.contains("Divide by zero"), "{}", ran.stderr);
     }
     pond.millpond(&["run", "--once"]).fails(3);
-    assert_eq!(pond.value("select string_agg(status, ',' order by attempt) from receipts"), "failed,failed,quarantined");
+    assert_eq!(
+        pond.value("select string_agg(status, ',' order by attempt) from receipts"),
+        "failed,failed,quarantined"
+    );
     assert_eq!(summary(&pond.run_once())["files"]["already_done"], 1);
 }
 
@@ -164,8 +176,11 @@ fn values_that_do_not_fit_are_rescued_frozen_or_discarded() {
     for (drift, rows, rescued, quarantined) in [("rescue", 2, 1, 0), ("discard", 2, 0, 0), ("freeze", 1, 0, 1)] {
         let pond = Pond::empty();
         let sql = "select bytes, _rescued as rescued, _rest as rest from input";
-        pond.source("app", &format!("{APP_CONFIG}[policy]\ndrift = '{drift}'\n"), sql);
-        pond.write("inbox/a.ndjson", "{\"user\":\"ann\",\"bytes\":1}\n{\"user\":\"bob\",\"bytes\":\"many\",\"new\":[1]}\n");
+        pond.source("app", &format!("{PLAIN_CONFIG}[policy]\ndrift = '{drift}'\n"), sql);
+        pond.write(
+            "inbox/a.ndjson",
+            "{\"user\":\"ann\",\"bytes\":1}\n{\"user\":\"bob\",\"bytes\":\"many\",\"new\":[1]}\n",
+        );
         pond.run_once();
         assert_eq!(pond.value("select count(*) from app"), rows, "{drift}");
         assert_eq!(pond.value("select count(rescued) from app"), rescued, "{drift}");
@@ -176,14 +191,17 @@ fn values_that_do_not_fit_are_rescued_frozen_or_discarded() {
 #[test]
 fn new_columns_come_into_the_table_and_changed_types_are_refused() {
     let pond = Pond::empty();
-    pond.source("app", APP_CONFIG, "select user from input");
+    pond.source("app", PLAIN_CONFIG, "select user from input");
     pond.write("inbox/a.ndjson", app_log(0));
     pond.run_once();
-    pond.source("app", APP_CONFIG, "select user, bytes from input");
+    pond.source("app", PLAIN_CONFIG, "select user, bytes from input");
     pond.write("inbox/b.ndjson", app_log(10));
     pond.run_once();
-    assert_eq!(pond.query("select count(*) as rows, count(bytes) as bytes from app"), [json!({"rows": 20, "bytes": 10})]);
-    pond.source("app", APP_CONFIG, "select cast(bytes as varchar) as bytes from input");
+    assert_eq!(
+        pond.query("select count(*) as rows, count(bytes) as bytes from app"),
+        [json!({"rows": 20, "bytes": 10})]
+    );
+    pond.source("app", PLAIN_CONFIG, "select cast(bytes as varchar) as bytes from input");
     let ran = pond.millpond(&["run", "--once"]).fails(1);
     assert!(ran.stderr.contains("table `app` holds column `bytes` as Int64"), "{}", ran.stderr);
 }
@@ -236,5 +254,8 @@ fn gzip_in_members_with_damage_keeps_what_is_good() {
     assert_eq!(pond.value("select rows_out from receipts where object like '%a.ndjson.gz'"), 18);
     assert!(pond.value("select rows_out from receipts where object like '%b.ndjson.gz'").as_u64().expect("rows") > 100);
     let reasons = pond.query("select distinct reason from quarantine order by reason");
-    assert!(reasons.contains(&json!({"reason": "stray_bytes"})) && reasons.contains(&json!({"reason": "truncated_gzip"})), "{reasons:?}");
+    assert!(
+        reasons.contains(&json!({"reason": "stray_bytes"})) && reasons.contains(&json!({"reason": "truncated_gzip"})),
+        "{reasons:?}"
+    );
 }

@@ -1,6 +1,6 @@
 //! `millpond test`: the shipped packs pass their own tests, and the runner finds what differs.
 
-use crate::pond::{APP_CONFIG, Pond};
+use crate::pond::{PLAIN_CONFIG, Pond};
 
 #[test]
 fn the_shipped_packs_pass_their_tests() {
@@ -20,7 +20,7 @@ fn the_shipped_packs_pass_their_tests() {
 #[test]
 fn what_differs_is_told_and_update_rewrites() {
     let pond = Pond::empty();
-    pond.source("app", APP_CONFIG, "select user, bytes, now() as at from input");
+    pond.source("app", PLAIN_CONFIG, "select user, bytes, now() as at from input");
     pond.write("sources/app/tests/one/input.json", "{\"user\":\"ann\",\"bytes\":1}\n{\"user\":\"bob\",\"bytes\":2}\n");
     pond.write("sources/app/tests/one/expected.ndjson", "{\"user\":\"ann\"}\n{\"user\":\"eve\"}\n");
     let ran = pond.millpond(&["test", "app"]).fails(1);

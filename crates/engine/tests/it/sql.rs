@@ -52,7 +52,8 @@ fn source(config: &str, transform: &str, signals: &[&str]) -> Arc<Source> {
 
 fn prepared(config: &str, transform: &str, signals: &[&str]) -> Result<Prepared, Vec<String>> {
     let mut problems = Problems::default();
-    let ready = futures::executor::block_on(prepare(&source(config, transform, signals), &Tables::default(), &mut problems));
+    let ready =
+        futures::executor::block_on(prepare(&source(config, transform, signals), &Tables::default(), &mut problems));
     ready.ok_or_else(|| problems.found.iter().map(ToString::to_string).collect())
 }
 
@@ -83,20 +84,36 @@ fn every_row_has_one_fate() {
         ("select id from input where user = 'bob'", Balance { rows_out: 2, filtered: 2, ..all }),
         ("select id from input where false", Balance { filtered: 4, ..all }),
         ("select distinct user from input", Balance { rows_out: 3, deduplicated: 1, ..all }),
-        ("select id, user from input qualify row_number() over (partition by id, user order by _row) = 1", Balance { rows_out: 3, deduplicated: 1, ..all }),
-        ("select id from input where user <> 'ann' qualify row_number() over (partition by user order by _row) = 1", Balance { rows_out: 2, filtered: 1, deduplicated: 1, ..all }),
+        (
+            "select id, user from input qualify row_number() over (partition by id, user order by _row) = 1",
+            Balance { rows_out: 3, deduplicated: 1, ..all },
+        ),
+        (
+            "select id from input where user <> 'ann' qualify row_number() over (partition by user order by _row) = 1",
+            Balance { rows_out: 2, filtered: 1, deduplicated: 1, ..all },
+        ),
         ("select user, count(*) as rows from input group by user", Balance { rows_out: 3, aggregated: 1, ..all }),
         ("select count(*) as rows from input", Balance { rows_out: 1, aggregated: 3, ..all }),
-        ("select count(*) as rows from input where user = 'nobody'", Balance { rows_out: 1, filtered: 4, exploded: 1, ..all }),
+        (
+            "select count(*) as rows from input where user = 'nobody'",
+            Balance { rows_out: 1, filtered: 4, exploded: 1, ..all },
+        ),
         ("select id from input limit 1", Balance { rows_out: 1, filtered: 3, ..all }),
         ("select id from input order by id limit 1", Balance { rows_out: 1, filtered: 3, ..all }),
         ("select id from input union all select id from input", Balance { rows_out: 8, exploded: 4, ..all }),
-        ("select a.id from input a join input b on a.id = b.id", Balance { rows_out: 5, filtered: 3, exploded: 4, ..all }),
+        (
+            "select a.id from input a join input b on a.id = b.id",
+            Balance { rows_out: 5, filtered: 3, exploded: 4, ..all },
+        ),
         ("select 1 as one", Balance { rows_out: 1, filtered: 4, exploded: 1, ..all }),
-        ("select id, v.column1 as extra from input cross join (values (1), (2)) v", Balance { rows_out: 8, exploded: 4, ..all }),
+        (
+            "select id, v.column1 as extra from input cross join (values (1), (2)) v",
+            Balance { rows_out: 8, exploded: 4, ..all },
+        ),
     ] {
         let prepared = prepared(CONFIG, transform, &[]).unwrap_or_else(|problems| panic!("{transform}: {problems:?}"));
-        let (finished, collected) = run_prepared(&prepared, INPUT).unwrap_or_else(|error| panic!("{transform}: {error:?}"));
+        let (finished, collected) =
+            run_prepared(&prepared, INPUT).unwrap_or_else(|error| panic!("{transform}: {error:?}"));
         finished.check_balance().unwrap_or_else(|error| panic!("{transform}: {error:?}"));
         assert_eq!(finished.balance, expected, "{transform}");
         let rows: usize = collected.rows.iter().map(RecordBatch::num_rows).sum();
@@ -116,17 +133,24 @@ fn unnest_is_accounted_for() {
 
 #[test]
 fn signals_and_transform_read_the_file_once() {
-    let signals = ["select user as entity, _row from input where id = 2", "select count(*) as n from output", "select o.id from output o join input i on o.id = i.id"];
+    let signals = [
+        "select user as entity, _row from input where id = 2",
+        "select count(*) as n from output",
+        "select o.id from output o join input i on o.id = i.id",
+    ];
     let prepared = prepared(CONFIG, "select id, user from input where id is not null", &signals).expect("prepared");
     let (finished, collected) = run_prepared(&prepared, INPUT).expect("run");
     assert_eq!(finished.balance.rows_out, 3);
-    let rows = |wanted: usize| collected.signals.iter().filter(|(index, _)| *index == wanted).map(|(_, batch)| batch.num_rows()).sum::<usize>();
+    let rows = |wanted: usize| {
+        collected.signals.iter().filter(|(index, _)| *index == wanted).map(|(_, batch)| batch.num_rows()).sum::<usize>()
+    };
     assert_eq!((rows(0), rows(1), rows(2)), (2, 1, 5));
 }
 
 #[test]
 fn only_what_sql_names_is_read() {
-    let prepared = prepared(CONFIG, "select user, nosuch, _row from input", &["select id from input"]).expect("prepared");
+    let prepared =
+        prepared(CONFIG, "select user, nosuch, _row from input", &["select id from input"]).expect("prepared");
     let names: Vec<&str> = prepared.columns_used.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["id", "user", "nosuch"]);
     assert_eq!(prepared.undeclared, ["nosuch"]);
@@ -161,7 +185,10 @@ fn mistakes_are_told_with_line_and_hint() {
         ("select\n  nosuchfunction(id)\nfrom input", "transform.sql:2: Invalid function 'nosuchfunction'"),
         ("select id\nfrom input\nwhere where", "transform.sql:3: "),
         ("select id, id as ID from input", "transform.sql:1: the transform gives column `ID` twice"),
-        ("select id as _job from input", "transform.sql:1: the transform gives column `_job`, which millpond adds itself"),
+        (
+            "select id as _job from input",
+            "transform.sql:1: the transform gives column `_job`, which millpond adds itself",
+        ),
         ("drop table input", "transform.sql:1: only a SELECT is allowed here"),
         ("select * from '/etc/passwd'", "transform.sql:1: "),
     ] {
@@ -188,7 +215,8 @@ fn a_query_that_fails_at_run_time_is_the_sources_fault() {
 
 #[test]
 fn memory_is_a_limit() {
-    let mut prepared = prepared(CONFIG, "select a.id from input a cross join input b order by a.id, b.user", &[]).expect("prepared");
+    let mut prepared =
+        prepared(CONFIG, "select a.id from input a cross join input b order by a.id, b.user", &[]).expect("prepared");
     let source = Source { memory_bytes: Some(16 << 10), ..(*prepared.source).clone() };
     prepared.source = Arc::new(source);
     let input: String = (0..5_000).map(|n| format!("{{\"id\":{n},\"user\":\"{:>200}\"}}\n", n)).collect();

@@ -30,7 +30,8 @@ impl Server {
         let mut server = Self { child, port };
         for _ in 0..TRIES {
             assert!(server.child.try_wait().expect("child").is_none(), "the server ended");
-            if server.request("GET", "/_ministack/health", b"").is_some_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+            if server.request("GET", "/_ministack/health", b"").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+            {
                 return server;
             }
             std::thread::yield_now();
@@ -43,7 +44,11 @@ impl Server {
     fn request(&self, method: &str, path: &str, body: &[u8]) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         let length = body.len();
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n").ok()?;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        )
+        .ok()?;
         stream.write_all(body).ok()?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).ok()?;
