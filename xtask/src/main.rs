@@ -20,7 +20,7 @@ usage: cargo xtask <task>
 tasks:
   test [-- ARGS]                              make sure the test peers exist, then `cargo test --workspace ARGS`
   bench [--quick] [--only millpond|duckdb]    measure millpond against DuckDB, write docs/reference/benchmarks.md
-  docs [--check]                              write the generated reference pages
+  docs                                        write the generated reference pages
 
 environment:
   MILLPOND_CACHE    folder of test peers and corpora (default: `millpond` in the user's cache folder)

@@ -115,7 +115,7 @@ impl Progress for Bar {
         self.bar.println(format!("comes back later: `{}`: {}", object.uri, error.chain()));
     }
 
-    fn committed(&self, _: Committed) {}
+    fn committed(&self, _: &Committed) {}
 
     fn note(&self, text: &str) {
         self.bar.println(text);
@@ -168,8 +168,8 @@ impl Progress for Lines {
         log(&format!("comes back later: `{}`: {}", object.uri, error.chain()));
     }
 
-    fn committed(&self, committed: Committed) {
-        log(&format!("committed {} jobs", committed.jobs));
+    fn committed(&self, committed: &Committed) {
+        log(&format!("committed {} jobs", committed.receipts.len()));
     }
 
     fn note(&self, text: &str) {
@@ -195,9 +195,7 @@ impl Progress for JsonLines {
         Self::print(&json!({"event": "already_done", "object": object.uri}));
     }
 
-    fn ended(&self, receipt: &Receipt) {
-        Self::print(&json!({"event": "job", "balances": receipt.balance.holds(), "receipt": receipt}));
-    }
+    fn ended(&self, _: &Receipt) {}
 
     fn postponed(&self, object: &Object, error: &Error) {
         Self::print(
@@ -205,8 +203,11 @@ impl Progress for JsonLines {
         );
     }
 
-    fn committed(&self, committed: Committed) {
-        Self::print(&json!({"event": "committed", "jobs": committed.jobs, "dropped": committed.dropped}));
+    fn committed(&self, committed: &Committed) {
+        for receipt in &committed.receipts {
+            Self::print(&json!({"event": "job", "balances": receipt.balance.holds(), "receipt": receipt}));
+        }
+        Self::print(&json!({"event": "committed", "jobs": committed.receipts.len(), "dropped": committed.dropped}));
     }
 
     fn note(&self, text: &str) {

@@ -133,10 +133,11 @@ async fn put_new(lake: &Lake, path: &Path, value: &impl Serialize) -> Result<boo
 }
 
 /// What a commit did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Committed {
-    /// Jobs committed.
-    pub jobs: usize,
+    /// The receipts of the jobs committed, as they stand in the ledger: a job whose content came twice is a duplicate
+    /// here, whatever it believed.
+    pub receipts: Vec<Receipt>,
     /// Pending commits dropped because their job or content was committed before.
     pub dropped: usize,
 }
@@ -153,7 +154,7 @@ pub async fn commit_pending(lake: &Lake, ledger: &Ledger) -> Result<Committed> {
         clear_finished(lake, last).await?;
         let Some(batch) = next_batch(lake, last + 1).await? else { return Ok(total) };
         let done = commit_batch(lake, ledger, &batch).await?;
-        total.jobs += done.jobs;
+        total.receipts.extend(done.receipts);
         total.dropped += done.dropped;
         clear(lake, &batch).await?;
     }
@@ -197,7 +198,7 @@ async fn commit_batch(lake: &Lake, ledger: &Ledger, batch: &Batch) -> Result<Com
     commit_receipts(lake, batch.number, &chosen.receipts).await?;
     crash::point("receipts");
     chosen.receipts.iter().for_each(|receipt| ledger.record(receipt));
-    Ok(Committed { jobs: chosen.receipts.len(), dropped: chosen.dropped })
+    Ok(Committed { receipts: chosen.receipts, dropped: chosen.dropped })
 }
 
 /// What a batch commits once everything that was committed before is cut out.

@@ -37,12 +37,12 @@ pub trait Progress: Send + Sync {
     fn found(&self, object: &Object);
     /// An object had been dealt with before.
     fn already_done(&self, object: &Object);
-    /// A job came to an end.
+    /// A job came to an end; it is not committed yet.
     fn ended(&self, receipt: &Receipt);
     /// An object comes back later.
     fn postponed(&self, object: &Object, error: &Error);
-    /// Jobs were committed.
-    fn committed(&self, committed: Committed);
+    /// Jobs were committed; their receipts are final.
+    fn committed(&self, committed: &Committed);
     /// Something else that a person may want to know.
     fn note(&self, text: &str);
 }
@@ -142,7 +142,10 @@ impl Worker {
             last_commit: Instant::now(),
             _lock: lock,
         };
-        worker.commit().await?;
+        let left = worker.commit().await?.receipts.len();
+        if left > 0 {
+            worker.progress.note(&format!("committed {left} jobs that an earlier run left behind"));
+        }
         Ok(worker)
     }
 
@@ -275,11 +278,11 @@ impl Worker {
             if self.uncommitted >= COMMIT_JOBS
                 || (self.uncommitted > 0 && self.last_commit.elapsed() >= COMMIT_INTERVAL)
             {
-                self.commit().await?;
+                self.commit_and_tell().await?;
             }
         }
         self.summary.is_interrupted |= *stop.borrow();
-        self.commit().await
+        self.commit_and_tell().await
     }
 
     fn may_start(&self, object: &Object, settle: Option<Duration>) -> bool {
@@ -324,7 +327,6 @@ impl Worker {
             }
             Ok(Outcome::Handed(receipt)) => {
                 self.uncommitted += 1;
-                self.summary.add(&receipt);
                 self.progress.ended(&receipt);
                 match receipt.status {
                     Status::Failed => self.put_off(&object),
@@ -347,7 +349,16 @@ impl Worker {
         self.later.insert(object.uri.clone(), Later { tries, not_before: Instant::now() + wait });
     }
 
-    async fn commit(&mut self) -> Result<()> {
+    async fn commit_and_tell(&mut self) -> Result<()> {
+        let committed = self.commit().await?;
+        committed.receipts.iter().for_each(|receipt| self.summary.add(receipt));
+        if committed != Committed::default() {
+            self.progress.committed(&committed);
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<Committed> {
         let mut tries = 0;
         let committed = loop {
             match commit_pending(&self.node.lake, &self.node.ledger).await {
@@ -357,10 +368,7 @@ impl Worker {
         };
         self.uncommitted = 0;
         self.last_commit = Instant::now();
-        if committed != Committed::default() {
-            self.progress.committed(committed);
-        }
-        Ok(())
+        Ok(committed)
     }
 }
 

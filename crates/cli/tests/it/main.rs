@@ -6,6 +6,8 @@ mod demo;
 mod peers;
 mod pond;
 mod query;
+mod readme;
+mod reference;
 mod run;
 mod samples;
 mod sources;
