@@ -175,10 +175,17 @@ impl Documents {
             }
             b'[' => {
                 window.consume(1);
+                let level = if self.frames.is_empty() && self.holds_records(window)? { self.path.len() } else { level };
                 self.push(Frame::Array { level, items: false }, window, rows)
             }
             _ => refuse_item(window, rows),
         }
+    }
+
+    /// Whether an array at the top holds the records themselves: its first item does not start as a wrapper would.
+    fn holds_records(&self, window: &mut Window) -> Result<bool> {
+        let has_item = skip_separators(window)?.is_some() && window.bytes()[0] == b'{';
+        Ok(has_item && !self.starts_document(window)?)
     }
 
     fn push(&mut self, frame: Frame, window: &mut Window, rows: &mut Rows) -> Result<()> {

@@ -57,6 +57,13 @@ fn a_document_without_the_path_is_told() {
 }
 
 #[test]
+fn a_bare_array_holds_the_records_themselves() {
+    let text = "[\n{\"a\":1,\"b\":[{}]},\n{\"a\":2}]";
+    let decoded = decode(request(under(&["Records"]), columns("a: int")), text.as_bytes());
+    assert_decoded(&decoded, &[r#"{"a":1}"#, r#"{"a":2}"#], &[]);
+}
+
+#[test]
 fn empty_records_are_no_records() {
     for text in ["{\"Records\":[]}", "[]", "", "\n\n", " "] {
         let decoded = decode(auto("a: int"), text.as_bytes());
