@@ -58,7 +58,7 @@ pub(crate) struct Printer {
 enum Sink {
     Table(Vec<RecordBatch>),
     Json(LineDelimitedWriter<io::Stdout>),
-    Csv(arrow::csv::Writer<io::Stdout>),
+    Csv(Box<arrow::csv::Writer<io::Stdout>>),
     Arrow(Box<StreamWriter<io::Stdout>>),
 }
 
@@ -70,7 +70,7 @@ impl Printer {
         let sink = match format {
             Format::Table => Sink::Table(Vec::new()),
             Format::Json => Sink::Json(LineDelimitedWriter::new(io::stdout())),
-            Format::Csv => Sink::Csv(WriterBuilder::new().with_header(true).build(io::stdout())),
+            Format::Csv => Sink::Csv(Box::new(WriterBuilder::new().with_header(true).build(io::stdout()))),
             Format::Arrow => Sink::Arrow(Box::new(StreamWriter::try_new(io::stdout(), schema).map_err(failed)?)),
         };
         Ok(Self { schema: schema.clone(), sink })

@@ -95,7 +95,7 @@ fn ndjson() -> Vec<u8> {
             out,
             r#"{{"ts":"2024-03-{:02}T{:02}:{:02}:{:02}.{:03}Z","id":{row},"user":"user{}","action":"{}","src":"10.{}.{}.{}","bytes":{},"ok":{},"message":"session {:x} handled by worker {}","tags":["a","b{}"],"geo":{{"lat":{}.5,"lon":{}.25}}}}"#,
             r % 28 + 1, r % 24, r % 60, r % 59, r % 1000, r % 5000, ["login", "logout", "read", "write"][(r % 4) as usize],
-            r % 256, r % 255, r % 254, r % 1_000_000, r % 3 == 0, r, r % 64, r % 9, r % 90, r % 180,
+            r % 256, r % 255, r % 254, r % 1_000_000, r.is_multiple_of(3), r, r % 64, r % 9, r % 90, r % 180,
         )
         .expect("memory takes it");
     }
@@ -114,7 +114,7 @@ fn cloudtrail() -> Vec<u8> {
             r#"{{"eventVersion":"1.08","userIdentity":{{"type":"AssumedRole","principalId":"AROA{r:016X}:session{}","arn":"arn:aws:sts::123456789012:assumed-role/role{}/session","accountId":"123456789012","accessKeyId":"ASIA{:016X}","sessionContext":{{"sessionIssuer":{{"type":"Role","userName":"role{}"}},"attributes":{{"creationDate":"2023-07-10T11:00:00Z","mfaAuthenticated":"false"}}}}}},"eventTime":"2023-07-10T11:{:02}:{:02}Z","eventSource":"{}.amazonaws.com","eventName":"{}","awsRegion":"us-east-1","sourceIPAddress":"{}.{}.{}.{}","userAgent":"aws-sdk-go/1.44.{} (go1.19; linux; amd64) \"exec-env\"/AWS_ECS","requestParameters":{{"bucketName":"bucket-{}","key":"data/{r:x}/part.parquet","Host":"s3.amazonaws.com"}},"responseElements":null,"additionalEventData":{{"SignatureVersion":"SigV4","bytesTransferredIn":0,"bytesTransferredOut":{}}},"requestID":"{:016X}","eventID":"{:08x}-0000-4000-8000-{:012x}","readOnly":{},"resources":[{{"accountId":"123456789012","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::bucket-{}"}}],"eventType":"AwsApiCall","managementEvent":false,"recipientAccountId":"123456789012","eventCategory":"Data"}}"#,
             r % 999, r % 40, mix(r), r % 40, r % 60, r % 59, ["s3", "ec2", "sts", "kms"][(r % 4) as usize],
             ["GetObject", "PutObject", "ListObjects", "AssumeRole"][(r % 4) as usize], r % 223, r % 256, r % 255, r % 254, r % 300,
-            r % 100, r % 100_000, mix(r + 1), r as u32, r >> 16, r % 2 == 0, r % 100,
+            r % 100, r % 100_000, mix(r + 1), r as u32, r >> 16, r.is_multiple_of(2), r % 100,
         )
         .expect("memory takes it");
     }

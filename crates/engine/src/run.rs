@@ -186,6 +186,8 @@ fn context_with(state: &SessionState, streams: JobStreams) -> Arc<TaskContext> {
     state.task_ctx()
 }
 
+type Batches = futures::stream::BoxStream<'static, Result<RecordBatch, DataFusionError>>;
+
 /// Pulls the transform's rows and every signal's rows side by side until all have ended.
 async fn drive(
     prepared: &Prepared,
@@ -197,8 +199,7 @@ async fn drive(
 ) -> Result<u64> {
     let source = &prepared.source;
     let context = state.task_ctx();
-    let mut streams: Vec<(Option<usize>, &str, futures::stream::BoxStream<'_, Result<RecordBatch, DataFusionError>>)> =
-        Vec::new();
+    let mut streams: Vec<(Option<usize>, &str, Batches)> = Vec::new();
     let started = |error| engine_error("failed to start the transform", error);
     streams.push((None, &source.transform.file, output.reader().map_err(started)?.boxed()));
     for (index, (plan, signal)) in signals.iter().zip(&source.signals).enumerate() {

@@ -21,7 +21,7 @@ use millpond_core::receipt::{Output, Receipt, Status};
 use millpond_core::{Error, Kind, Result};
 use millpond_engine::encode::{EncodedFile, TableWriter};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, WriteMultipart};
 use serde::{Deserialize, Serialize};
 
 use crate::crash;
@@ -32,6 +32,9 @@ use crate::ledger::{Ledger, RECEIPTS};
 const BATCH_JOBS_MAX: usize = 1_000;
 /// Pending commits read at the same time.
 const READS_MAX: usize = 16;
+/// Bytes of one part of a large file; S3 wants at least 5 MiB
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
+const PART_BYTES: u64 = 8 << 20;
 /// The version of [`Pending`] and of a batch as they are written.
 const FORMAT: u32 = 1;
 
@@ -375,16 +378,50 @@ async fn commit_receipts(lake: &Lake, batch: i64, receipts: &[Receipt]) -> Resul
 /// Puts an encoded file where its content says, so that a retry with the same rows overwrites itself and one with other
 /// rows (a transform that asks for the time, say) leaves the first as it was committed.
 pub(crate) async fn put_file(lake: &Lake, table: &str, name: &str, mut file: EncodedFile) -> Result<FileAdd> {
-    let mut bytes = Vec::with_capacity(file.bytes as usize);
-    std::io::Read::read_to_end(&mut file.body, &mut bytes)
-        .map_err(|error| Error::transient("failed to read back an encoded file").because(error))?;
     let day = day_text(file.day);
-    let content = hex(&Md5::digest(&bytes)[..4]);
+    let content = content_hash(&mut file)?;
     let path = format!("_day={day}/{name}-{}-{content}.parquet", file.part);
     let key = Path::from(format!("{table}/{path}"));
-    let put = lake.store.put(&key, Bytes::from(bytes).into()).await;
+    let put = put_body(lake, &key, &mut file).await;
     put.map_err(|error| Error::transient(format!("failed to put `{key}`")).because(error))?;
     Ok(FileAdd { path, day, bytes: file.bytes, rows: file.rows, statistics: file.statistics })
+}
+
+/// The start of the md5 of a file's bytes, in hexadecimal; the file is rewound.
+fn content_hash(file: &mut EncodedFile) -> Result<String> {
+    let failed = |error| Error::transient("failed to read back an encoded file").because(error);
+    let mut md5 = Md5::new();
+    std::io::copy(&mut file.body, &mut md5).map_err(failed)?;
+    std::io::Seek::rewind(&mut file.body).map_err(failed)?;
+    Ok(hex(&md5.finalize()[..4]))
+}
+
+/// Puts a file in one piece, or in parts where it is large; it appears whole or not at all.
+async fn put_body(
+    lake: &Lake,
+    key: &Path,
+    file: &mut EncodedFile,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let mut parts = match file.bytes {
+        0..=PART_BYTES => None,
+        _ => Some(WriteMultipart::new_with_chunk_size(lake.store.put_multipart(key).await?, PART_BYTES as usize)),
+    };
+    loop {
+        let mut piece = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::Read::take(&mut file.body, PART_BYTES), &mut piece)?;
+        match &mut parts {
+            None => return Ok(lake.store.put(key, Bytes::from(piece).into()).await.map(|_| ())?),
+            Some(parts) if !piece.is_empty() => {
+                parts.wait_for_capacity(1).await?;
+                parts.put(Bytes::from(piece));
+            }
+            Some(_) => break,
+        }
+    }
+    match parts {
+        Some(parts) => Ok(parts.finish().await.map(|_| ())?),
+        None => Ok(()),
+    }
 }
 
 /// What a receipt says of a file.

@@ -213,7 +213,20 @@ impl Worker {
                 "add `[[input]]` with `url = \"inbox\"` to `millpond.toml`, or name files: `millpond run FILE…`",
             ));
         }
-        pond.config.inputs.iter().map(|input| Place::open(&input.url, &pond.root)).collect()
+        let places = pond.config.inputs.iter().map(|input| Place::open(&input.url, &pond.root));
+        let places = places.collect::<Result<Vec<_>>>()?;
+        let lake = self.node.lake.url().to_file_path().unwrap_or_default();
+        for folder in places.iter().filter_map(Place::folder) {
+            if lake.starts_with(&folder) || folder.starts_with(&lake) {
+                return Err(Error::bad_config(format!(
+                    "the lake `{}` and the input `{}` lie in each other",
+                    lake.display(),
+                    folder.display()
+                ))
+                .hint("what millpond writes would be read again: give each a folder of its own"));
+            }
+        }
+        Ok(places)
     }
 
     async fn reload(&mut self) {

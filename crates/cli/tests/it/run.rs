@@ -259,3 +259,11 @@ fn gzip_in_members_with_damage_keeps_what_is_good() {
         "{reasons:?}"
     );
 }
+
+#[test]
+fn a_lake_inside_an_input_is_refused() {
+    let pond = Pond::with_app();
+    pond.write("millpond.toml", "[[input]]\nurl = '.'\n");
+    let ran = pond.millpond(&["run", "--once"]).fails(1);
+    assert!(ran.stderr.contains("lie in each other"), "{}", ran.stderr);
+}
