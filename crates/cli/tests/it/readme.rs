@@ -27,7 +27,7 @@ fn the_source_of_the_readme_works() {
     }
     let line = |request: &str, bytes: u64| {
         format!(
-            "{{\"ts\":\"2026-01-01T00:00:00Z\",\"user\":{{\"name\":\"ann\",\"id\":1}},\"bytes\":{bytes},\"request_id\":\"{request}\"}}\n"
+            "{{\"ts\":\"2026-01-01T00:00:00Z\",\"actor\":{{\"name\":\"ann\",\"id\":1}},\"bytes\":{bytes},\"request_id\":\"{request}\"}}\n"
         )
     };
     pond.write("inbox/app.ndjson", line("a", 2_000_000_000) + &line("a", 2_000_000_000) + &line("b", 1));
@@ -40,7 +40,8 @@ fn the_source_of_the_readme_works() {
 fn the_commands_of_the_readme_exist() {
     let folder = tempfile::tempdir().expect("folder");
     let text = readme();
-    let commands: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("millpond ")).collect();
+    let blocks = text.split("```").skip(1).step_by(2).flat_map(str::lines);
+    let commands: Vec<&str> = blocks.filter_map(|line| line.trim().strip_prefix("millpond ")).collect();
     assert!(commands.len() >= 8, "{commands:?}");
     for command in commands {
         let words: Vec<&str> = command
