@@ -79,7 +79,7 @@ struct Bar {
 impl Bar {
     fn new() -> Self {
         let bar = ProgressBar::new(0);
-        let style = ProgressStyle::with_template("{spinner} [{elapsed}] {bar:30} {msg}")
+        let style = ProgressStyle::with_template("{spinner} [{elapsed}] {bar:20} {wide_msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style);
         bar.enable_steady_tick(Duration::from_millis(200));

@@ -1,6 +1,6 @@
 //! The worker: feeds the path from the pond's inputs, within the pond's budget, and commits as it goes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,9 @@ use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
 use millpond_core::balance::Balance;
 use millpond_core::event::{Event, Object};
+use millpond_core::plan::plan;
 use millpond_core::receipt::{Receipt, Status};
+use millpond_core::route::route;
 use millpond_core::{Error, Kind, Result};
 use tokio::sync::{Semaphore, watch};
 
@@ -18,6 +20,8 @@ use crate::pipeline::{Node, Outcome, process};
 use crate::pond::Pond;
 use crate::store::Place;
 
+/// Objects listed ahead of the jobs, so that progress knows how much is to come without holding a whole bucket's names.
+const LISTED_MAX: usize = 10_000;
 /// Jobs handed over before the committer is called.
 const COMMIT_JOBS: usize = 1_000;
 /// Time after which it is called for fewer.
@@ -267,26 +271,33 @@ impl Worker {
         let memory_mib = to_mib(config.memory_bytes);
         let mut events = events.fuse();
         let mut running = FuturesUnordered::new();
+        let mut waiting = VecDeque::new();
         let mut stop = self.stop.clone();
         loop {
             let is_stopping = *stop.borrow();
-            if running.is_empty() && (is_stopping || events.is_done()) {
+            if running.is_empty() && (is_stopping || (events.is_done() && waiting.is_empty())) {
                 break;
             }
             tokio::select! {
                 biased;
                 Some(ended) = running.next() => self.note_end(ended)?,
                 _ = stop.wait_for(|stop| *stop), if !is_stopping => {}
-                event = events.next(), if !is_stopping && running.len() < jobs_max && !events.is_done() => {
+                event = events.next(), if !is_stopping && waiting.len() < LISTED_MAX && !events.is_done() => {
                     if let Some(event) = event {
                         let object = event?.object;
                         if self.may_start(&object, settle) {
                             self.summary.found += 1;
                             self.progress.found(&object);
-                            running.push(self.start(place, object, &memory, memory_mib));
+                            waiting.push_back(object);
                         }
                     }
                 }
+            }
+            while !*stop.borrow()
+                && running.len() < jobs_max
+                && let Some(object) = waiting.pop_front()
+            {
+                running.push(self.start(place, object, &memory, memory_mib));
             }
             if self.uncommitted >= COMMIT_JOBS
                 || (self.uncommitted > 0 && self.last_commit.elapsed() >= COMMIT_INTERVAL)
@@ -294,6 +305,7 @@ impl Worker {
                 self.commit_and_tell().await?;
             }
         }
+        self.summary.found -= waiting.len() as u64;
         self.summary.is_interrupted |= *stop.borrow();
         self.commit_and_tell().await
     }
@@ -315,7 +327,10 @@ impl Worker {
         memory_mib: u32,
     ) -> impl Future<Output = (Object, Result<Outcome>)> + use<> {
         let (node, place, memory) = (Arc::clone(&self.node), place.clone(), Arc::clone(memory));
-        let job_mib = to_mib(node.pond.config.job_memory_bytes).min(memory_mib);
+        let job_memory_bytes = node.pond.config.job_memory_bytes;
+        let planned = route(&node.pond.sources, &object).map(|route| plan(route.source, job_memory_bytes).memory_bytes);
+        // A job that wants more than there is runs alone.
+        let job_mib = to_mib(planned.unwrap_or(job_memory_bytes)).min(memory_mib);
         async move {
             // The semaphore is never closed, so a permit always comes.
             let permit = memory.acquire_many_owned(job_mib).await;
