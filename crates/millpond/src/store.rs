@@ -37,7 +37,9 @@ impl Place {
         let failed = |error| Error::bad_config(format!("failed to open `{text}`")).because(error);
         let options = std::env::vars()
             .filter(|(key, _)| is_store_option(key))
-            .map(|(key, value)| (key.to_ascii_lowercase(), value));
+            .map(|(key, value)| (key.to_ascii_lowercase(), value))
+            // Whoever writes `http://` means it.
+            .chain((url.scheme() == "http").then(|| ("allow_http".to_owned(), "true".to_owned())));
         let (store, prefix) = object_store::parse_url_opts(&url, options).map_err(failed)?;
         let is_local = url.scheme() == "file";
         let mut base = url.clone();

@@ -3,6 +3,7 @@
 mod check;
 mod crash;
 mod demo;
+mod http;
 mod peers;
 mod pond;
 mod query;
