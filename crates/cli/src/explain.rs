@@ -4,11 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use futures::StreamExt;
-use millpond::explain::{explain, to_text};
-use millpond::store::Place;
-use millpond_core::event::Object;
-use millpond_core::{Error, Result};
+use millpond::explain::{explain, find, to_text};
+use millpond_core::Result;
 
 use crate::{output, run};
 
@@ -24,30 +21,11 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<ExitCode> {
     let pond = run::load(pond).await?;
     let lake = pond.open_lake().await?;
-    let (place, object) = find(&pond, &arguments.object).await?;
+    let (place, object) = find(&pond, &arguments.object, Path::new(".")).await?;
     let told = explain(&pond, &lake, &place, &object).await?;
     match arguments.json {
         true => output::print(&format!("{told}\n"))?,
         false => output::print(&to_text(&told))?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The object as the pond's inputs see it, so that its key is the one that routes match; else as it is named.
-async fn find(pond: &millpond::pond::Pond, name: &str) -> Result<(Place, Object)> {
-    let named = Place::open(name, Path::new(".")).map(|place| place.url());
-    for input in &pond.config.inputs {
-        let place = Place::open(&input.url, &pond.root)?;
-        let mut events = place.list();
-        while let Some(event) = events.next().await {
-            let object = event?.object;
-            if object.key == name || named.as_ref().is_ok_and(|url| *url == object.uri) {
-                return Ok((place, object));
-            }
-        }
-    }
-    let place = Place::open(name, Path::new("."))?;
-    let first = place.objects().await?.next().await.transpose()?;
-    let object = first.ok_or_else(|| Error::bad_input(format!("nothing at `{name}`")))?.object;
-    Ok((place, object))
 }

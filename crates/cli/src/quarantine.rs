@@ -42,7 +42,7 @@ const ID: &str =
     "left(\"_job\", 8) || '-' || coalesce(cast(row as varchar), 'o' || cast(\"offset\" as varchar), 'file')";
 
 pub(crate) async fn run(pond: Option<&Path>, command: Command) -> Result<ExitCode> {
-    let lake = run::load(pond).await?.open_lake().await?;
+    let lake = run::lake(pond)?;
     let session = Session::new(Some(&lake), Path::new(".")).await?;
     if !session.tables().iter().any(|table| table == "quarantine") {
         eprintln!("nothing is in quarantine");
@@ -68,11 +68,11 @@ async fn list(session: &Session, source: Option<&str>, reason: Option<&str>, lim
         ),
         false => format!(
             "{ID} as id, source, reason, case when length(detail) > 70 then left(detail, 69) || '…' else detail end as detail, \
-             octet_length(raw) as bytes, case when length(object) > 50 then '…' || right(object, 49) else object end as object"
+             length(encode(raw, 'hex')) / 2 as bytes, case when length(object) > 50 then '…' || right(object, 49) else object end as object"
         ),
     };
     let sql = format!(
-        "select {columns} from quarantine where {condition} order by \"_day\" desc, quarantine.object, row limit {limit}"
+        "select {columns} from quarantine where {condition} order by \"_day\" desc, object, row limit {limit}"
     );
     let (schema, batches) = session.collect(&sql).await?;
     print_rows(&schema, &batches, if json { Format::Json } else { Format::Table })

@@ -49,7 +49,7 @@ async fn session(pond: Option<&Path>) -> Result<Session> {
     if pond.is_none() && Pond::find(folder).is_err() {
         return Session::new(None, folder).await;
     }
-    let lake = run::load(pond).await?.open_lake().await?;
+    let lake = run::lake(pond)?;
     Session::new(Some(&lake), folder).await
 }
 

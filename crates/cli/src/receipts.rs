@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<ExitCode> {
-    let lake = run::load(pond).await?.open_lake().await?;
+    let lake = run::lake(pond)?;
     let session = Session::new(Some(&lake), Path::new(".")).await?;
     if !session.tables().iter().any(|table| table == RECEIPTS) {
         eprintln!("no receipts yet: `millpond run --once` makes some");

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
+use millpond::lake::Lake;
 use millpond::pond::Pond;
 use millpond::worker::{Summary, Worker};
 use millpond_core::Result;
@@ -59,6 +60,11 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: Arguments) -> Result<Exi
 /// The pond that was named, or the nearest one.
 pub(crate) async fn load(pond: Option<&Path>) -> Result<Pond> {
     Pond::load(&Pond::find(pond.unwrap_or(Path::new(".")))?).await
+}
+
+/// The lake of that pond, for reading: a mistake in a source does not keep anyone from looking.
+pub(crate) fn lake(pond: Option<&Path>) -> Result<Lake> {
+    Pond::lake_of(&Pond::find(pond.unwrap_or(Path::new(".")))?)
 }
 
 fn code(summary: &Summary) -> ExitCode {

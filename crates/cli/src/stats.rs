@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<ExitCode> {
-    let lake = run::load(pond).await?.open_lake().await?;
+    let lake = run::lake(pond)?;
     let session = Session::new(Some(&lake), Path::new(".")).await?;
     let Some(stats) = stats(&session).await? else {
         eprintln!("no receipts yet: `millpond run --once` makes some");

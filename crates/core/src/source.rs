@@ -350,7 +350,8 @@ impl Signal {
             "title" => self.title = value.to_owned(),
             "severity" => self.severity = choose_severity(value)?,
             "technique" => self.technique = Some(value.to_owned()),
-            _ if key.contains(' ') => {}
+            // A sentence with a colon is a comment.
+            _ if !key.chars().all(|character| character.is_ascii_lowercase()) => {}
             _ => {
                 let error = Error::bad_config(format!("unknown key `{key}` above the signal"));
                 return Err(error.hint("known keys are `title`, `severity` and `technique`"));

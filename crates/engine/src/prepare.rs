@@ -12,9 +12,9 @@ use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use millpond_core::Error;
-use millpond_core::columns::{Column, ColumnType, SystemColumn};
+use millpond_core::columns::{Column, ColumnType, SystemColumn, TimeFormat};
 use millpond_core::config::Problems;
-use millpond_core::format::DecodeRequest;
+use millpond_core::format::{DecodeRequest, Format};
 use millpond_core::plan::Plan;
 use millpond_core::source::{RESERVED_COLUMNS, Source, Sql};
 use millpond_core::units::nearest;
@@ -57,6 +57,7 @@ pub async fn prepare(source: &Arc<Source>, tables: &Tables, problems: &mut Probl
         problems.add(&source.transform.file, 1, &error);
         return None;
     }
+    check_patterns(source, problems);
     let mut planner = Planner { source, state, undeclared: Vec::new() };
     let before = problems.found.len();
     let transform = planner.plan(&source.transform, problems).await?;
@@ -72,6 +73,35 @@ pub async fn prepare(source: &Arc<Source>, tables: &Tables, problems: &mut Probl
         return None;
     }
     planner.finish(problems).await
+}
+
+/// Regular expressions and time patterns are tried before any data comes.
+fn check_patterns(source: &Source, problems: &mut Problems) {
+    let mut told = |text: &str, error: Error| {
+        let line = source.config.text.lines().position(|line| line.contains(text)).map_or(1, |index| index + 1);
+        problems.add(&source.config.file, line, &error);
+    };
+    if let Format::Regex { pattern } = &source.format
+        && let Err(error) = regex::bytes::Regex::new(pattern)
+    {
+        told(pattern, Error::bad_config("`pattern` is no regular expression").because(error));
+    }
+    let mut open: Vec<&ColumnType> = source.columns.iter().map(|column| &column.kind).collect();
+    while let Some(kind) = open.pop() {
+        match kind {
+            ColumnType::Timestamp(TimeFormat::Pattern(pattern)) if has_unknown_item(pattern) => {
+                let error = Error::bad_config(format!("`{pattern}` is no time pattern"));
+                told(pattern, error.hint("its items are those of strftime, such as `%Y-%m-%d %H:%M:%S%.f %z`"));
+            }
+            ColumnType::List(item) | ColumnType::Map(item) => open.push(item),
+            ColumnType::Struct(fields) => open.extend(fields.iter().map(|field| &field.kind)),
+            _ => {}
+        }
+    }
+}
+
+fn has_unknown_item(pattern: &str) -> bool {
+    chrono::format::StrftimeItems::new(pattern).any(|item| item == chrono::format::Item::Error)
 }
 
 struct Planner<'a> {

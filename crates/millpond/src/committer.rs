@@ -248,7 +248,7 @@ impl Chosen {
             return None;
         }
         let content = (receipt.source.clone(), receipt.fingerprint.clone());
-        let known = ledger.first_with_content(&receipt.source, &receipt.fingerprint, &receipt.object);
+        let known = ledger.first_with_content(&receipt.source, &receipt.fingerprint);
         known.map(|first| first.to_string()).or_else(|| self.contents.get(&content).cloned())
     }
 

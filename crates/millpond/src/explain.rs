@@ -1,8 +1,10 @@
 //! Explaining one object: what would happen to it, and what did.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use arrow::json::LineDelimitedWriter;
+use futures::StreamExt;
 use millpond_core::event::Object;
 use millpond_core::plan::plan;
 use millpond_core::route::candidates;
@@ -50,6 +52,29 @@ pub async fn explain(pond: &Pond, lake: &Lake, place: &Place, object: &Object) -
         };
     }
     Ok(told)
+}
+
+/// The object that is named: a file or URL, or a key below one of the pond's inputs. Its key is the one that the inputs
+/// list, which routes match.
+///
+/// # Errors
+/// [`Kind::BadInput`](millpond_core::Kind::BadInput) when there is nothing of that name.
+pub async fn find(pond: &Pond, name: &str, folder: &Path) -> Result<(Place, Object)> {
+    let inputs: Vec<Place> =
+        pond.config.inputs.iter().map(|input| Place::open(&input.url, &pond.root)).collect::<Result<_>>()?;
+    let below = pond.config.inputs.iter().map(|input| format!("{}/{name}", input.url.trim_end_matches('/')));
+    let candidates = below.map(|name| (name, pond.root.as_path())).chain([(name.to_owned(), folder)]);
+    for (candidate, folder) in candidates {
+        let Ok(place) = Place::open(&candidate, folder) else { continue };
+        let Ok(mut objects) = place.objects().await else { continue };
+        if let Some(event) = objects.next().await.transpose()? {
+            let mut object = event.object;
+            let known = inputs.iter().find_map(|input| input.key_below(&object.uri));
+            object.key = known.unwrap_or(object.key);
+            return Ok((place, object));
+        }
+    }
+    Err(Error::bad_input(format!("nothing at `{name}`")).hint("name a file, a URL, or a key below an input"))
 }
 
 fn plan_of(pond: &Pond, prepared: &Prepared) -> Value {

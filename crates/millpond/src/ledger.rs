@@ -104,13 +104,10 @@ impl Ledger {
         self.read().work.contains(&WorkKey::new(&object.uri, &object.version, source))
     }
 
-    /// The object under which a source first saw these bytes, other than `object` itself.
-    pub fn first_with_content(&self, source: &str, fingerprint: &str, object: &str) -> Option<Arc<str>> {
+    /// The object under which a source first saw these bytes.
+    pub fn first_with_content(&self, source: &str, fingerprint: &str) -> Option<Arc<str>> {
         let facts = self.read();
-        content_key(source, fingerprint)
-            .and_then(|key| facts.contents.get(&key))
-            .filter(|first| first.as_ref() != object)
-            .cloned()
+        content_key(source, fingerprint).and_then(|key| facts.contents.get(&key)).cloned()
     }
 
     /// Failed tries of a job so far.

@@ -76,7 +76,7 @@ pub async fn process(node: &Node, place: &Place, object: &Object) -> Result<Outc
     let memory = memory::measure();
     let source = route(&node.pond.sources, object).map(|route| route.source);
     crash::point("route");
-    if node.ledger.has_work(object, source.map_or("", |source| &source.name)) {
+    if is_done(node, object) {
         return Ok(Outcome::AlreadyDone);
     }
     let job = Job::new(node, object, source);
@@ -93,6 +93,12 @@ pub async fn process(node: &Node, place: &Place, object: &Object) -> Result<Outc
     }
 }
 
+/// Whether the ledger says that the source which takes an object has dealt with it, or that no source wants it.
+pub fn is_done(node: &Node, object: &Object) -> bool {
+    let source = route(&node.pond.sources, object).map_or("", |route| &route.source.name);
+    node.ledger.has_work(object, source)
+}
+
 /// Fetch, decode, transform, write: everything that a job does before it hands over.
 async fn run(node: &Node, place: &Place, job: &Job<'_>, prepared: &Prepared, plan: &Plan) -> Result<write::Written> {
     let input = fetch::fetch(node, place, job.object).await?;
@@ -105,7 +111,7 @@ async fn run(node: &Node, place: &Place, job: &Job<'_>, prepared: &Prepared, pla
     finished.check_balance()?;
     let fingerprint = meter.fingerprint();
     if prepared.source.duplicates == Duplicates::Skip
-        && let Some(first) = node.ledger.first_with_content(&prepared.source.name, &fingerprint, &job.object.uri)
+        && let Some(first) = node.ledger.first_with_content(&prepared.source.name, &fingerprint)
     {
         return Ok(write::Written::duplicate(finished, &meter, fingerprint, first));
     }

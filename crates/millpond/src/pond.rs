@@ -116,6 +116,19 @@ impl Pond {
         Ok(lake)
     }
 
+    /// Opens the lake of the pond in `root` for those who only read it, whatever state its sources are in.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when `millpond.toml` is wrong or the lake cannot be opened.
+    pub fn lake_of(root: &Path) -> Result<Lake> {
+        let mut problems = Problems::default();
+        let text = read(&root.join(CONFIG_FILE))?;
+        let config = PondConfig::parse(CONFIG_FILE, &text, MEMORY_BYTES, &mut problems);
+        problems.into_result()?;
+        let config = config.ok_or_else(|| Error::bug("a configuration without problems was not read"))?;
+        Lake::open(&config.lake, root)
+    }
+
     /// What tells whether a file of the pond changed: the newest time and the number of its files.
     pub fn stamp(root: &Path) -> u64 {
         fn walk(folder: &Path, stamp: &mut u64) {
@@ -184,28 +197,24 @@ fn read_source_files(root: &Path, folder: &Path) -> Result<SourceFiles> {
     })
 }
 
-/// Loads the tables; one that cannot be loaded is a problem of the pond, and planning goes on without any.
+/// Loads the tables; one that cannot be loaded is a problem of the pond, told where it is named.
 async fn load_tables(config: &PondConfig, root: &Path, sources: &[Source], problems: &mut Problems) -> Tables {
     let named = sources.iter().flat_map(locations).collect();
-    match tables::load(config, root, &named).await {
-        Ok(tables) => tables,
-        Err(error) => {
-            let place = sources.iter().flat_map(|source| {
-                std::iter::once(&source.transform).chain(source.signals.iter().map(|signal| &signal.sql))
-            });
-            let message = error.chain();
-            let told =
-                place.flat_map(|sql| sql.text.lines().enumerate().map(move |(index, line)| (sql, index + 1, line)));
-            let found = told.into_iter().find(|(_, _, line)| {
-                named.iter().any(|name: &String| line.contains(name.as_str()) && message.contains(name.as_str()))
-            });
-            match found {
-                Some((sql, line, _)) => problems.add(&sql.file, line, &error),
-                None => problems.add(CONFIG_FILE, 1, &error),
-            }
-            Tables::default()
-        }
+    let (tables, failures) = tables::load(config, root, &named).await;
+    let queries = || {
+        sources.iter().flat_map(|source| {
+            std::iter::once(&source.transform).chain(source.signals.iter().map(|signal| &signal.sql))
+        })
+    };
+    for (name, error) in failures {
+        let line = queries().find_map(|sql| {
+            let index = sql.text.lines().position(|line| named.contains(&name) && line.contains(&name))?;
+            Some((sql.file.as_str(), index + 1))
+        });
+        let (file, line) = line.unwrap_or((CONFIG_FILE, 1));
+        problems.add(file, line, &error);
     }
+    tables
 }
 
 /// Sources that share a table must give it columns of the same types.

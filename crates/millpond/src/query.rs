@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::TableReference;
+use datafusion::datasource::MemTable;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{SQLOptions, SessionContext};
 use futures::StreamExt;
@@ -13,10 +14,14 @@ use futures::stream::BoxStream;
 use millpond_core::format::DecodeLimits;
 use millpond_core::{Error, Result};
 use millpond_engine::decode::learn;
+use millpond_engine::encode::{DAY_COLUMN, JOB_COLUMN};
 use millpond_engine::file_table::FileTable;
 use millpond_engine::{session, sql};
 
+use crate::committer::receipts_schema;
 use crate::lake::Lake;
+use crate::ledger::RECEIPTS;
+use crate::pipeline::{quarantine_schema, signals_schema};
 use crate::store::Place;
 
 /// Rows that travel together in a query.
@@ -53,7 +58,31 @@ impl Session {
                 }
             }
         }
-        Ok(Self { context, folder: folder.to_owned() })
+        let session = Self { context, folder: folder.to_owned() };
+        if lake.is_some() {
+            session.add_empty_tables()?;
+        }
+        Ok(session)
+    }
+
+    /// millpond's own tables exist from the start: one that holds nothing yet is empty.
+    fn add_empty_tables(&self) -> Result<()> {
+        let known = self.tables();
+        let tables = [
+            (RECEIPTS, receipts_schema(), false),
+            ("signals", signals_schema(), true),
+            ("quarantine", quarantine_schema(), true),
+        ];
+        for (name, schema, has_job) in tables.into_iter().filter(|(name, ..)| !known.iter().any(|table| table == name))
+        {
+            let job = has_job.then(|| Arc::new(Field::new(JOB_COLUMN, DataType::Utf8, true)));
+            let day = Arc::new(Field::new(DAY_COLUMN, DataType::Date32, true));
+            let fields: Vec<_> = schema.fields().iter().cloned().chain(job).chain([day]).collect();
+            let failed = |error| session::engine_error(&format!("failed to open table `{name}`"), error);
+            let empty = MemTable::try_new(Arc::new(Schema::new(fields)), vec![Vec::new()]).map_err(failed)?;
+            self.context.register_table(TableReference::bare(name), Arc::new(empty)).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// The names of the tables.
@@ -89,8 +118,12 @@ impl Session {
         }
         let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let failed = |error: datafusion::error::DataFusionError| {
-            Error::bad_config(sql::root_message(&error))
-                .hint("names are matched exactly; `show tables` lists the tables")
+            let message = sql::root_message(&error);
+            let is_about_a_name = message.contains("not found") || message.contains("No field named");
+            match Error::bad_config(message) {
+                error if is_about_a_name => error.hint("names are matched exactly; `show tables` lists the tables"),
+                error => error,
+            }
         };
         let frame = self.context.sql_with_options(text, options).await.map_err(failed)?;
         let schema: SchemaRef = Arc::new(frame.schema().as_arrow().clone());

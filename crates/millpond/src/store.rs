@@ -45,6 +45,8 @@ impl Place {
         let mut base = url.clone();
         base.set_path("/");
         base.set_query(None);
+        // Addresses are kept in receipts, and a password has no place there. Neither call can fail for these schemes.
+        let _ = (base.set_username(""), base.set_password(None));
         let bucket = if is_local { None } else { url.host_str().map(str::to_owned) };
         Ok(Self { store: store.into(), base, bucket, prefix, is_local })
     }
@@ -54,9 +56,15 @@ impl Place {
         self.uri(&self.prefix)
     }
 
-    /// The folder on disk, for a local place.
+    /// The folder or file on disk, for a local place.
     pub fn folder(&self) -> Option<PathBuf> {
-        self.is_local.then(|| Url::parse(&self.url()).ok()?.to_file_path().ok()).flatten()
+        self.is_local.then(|| FilePath::new("/").join(self.prefix.as_ref()))
+    }
+
+    /// The key under which this place lists the object at `uri`, if it is a folder that the object lies in.
+    pub fn key_below(&self, uri: &str) -> Option<String> {
+        let below = uri.strip_prefix(&self.url())?.strip_prefix('/')?;
+        self.is_local.then(|| below.to_owned())
     }
 
     fn uri(&self, path: &Path) -> String {

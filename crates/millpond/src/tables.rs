@@ -53,23 +53,26 @@ pub fn configured(config: &PondConfig, root: &Path) -> Result<Vec<EnrichTable>> 
     Ok(tables)
 }
 
-/// Reads the configured tables and the quoted locations that some SQL names.
-///
-/// # Errors
-/// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) for a table that cannot be read or may not be.
-pub async fn load(config: &PondConfig, root: &Path, locations: &BTreeSet<String>) -> Result<Tables> {
-    let mut tables = Tables::default();
-    for table in configured(config, root)? {
-        let (schema, batches) =
-            read(&table.url, root, &table.columns).await.map_err(|error| in_table(&table.name, error))?;
-        tables.add(&table.name, schema, batches)?;
-    }
+/// Reads the configured tables and the quoted locations that some SQL names; what cannot be read, or may not be, is
+/// returned by name with the error.
+pub async fn load(config: &PondConfig, root: &Path, locations: &BTreeSet<String>) -> (Tables, Vec<(String, Error)>) {
+    let (mut tables, mut failures) = (Tables::default(), Vec::new());
+    let mut wanted = match configured(config, root) {
+        Ok(configured) => configured,
+        Err(error) => return (tables, vec![("enrich".to_owned(), error)]),
+    };
     for location in locations {
-        config.allow.check(location)?;
-        let (schema, batches) = read(location, root, &[]).await.map_err(|error| in_table(location, error))?;
-        tables.add(location, schema, batches)?;
+        match config.allow.check(location) {
+            Ok(()) => wanted.push(EnrichTable { name: location.clone(), url: location.clone(), columns: Vec::new() }),
+            Err(error) => failures.push((location.clone(), error)),
+        }
     }
-    Ok(tables)
+    for table in wanted {
+        let read = read(&table.url, root, &table.columns).await.map_err(|error| in_table(&table.name, error));
+        let added = read.and_then(|(schema, batches)| tables.add(&table.name, schema, batches));
+        failures.extend(added.err().map(|error| (table.name, error)));
+    }
+    (tables, failures)
 }
 
 fn in_table(name: &str, error: Error) -> Error {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::stream::{BoxStream, FuturesUnordered};
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use millpond_core::balance::Balance;
 use millpond_core::event::{Event, Object};
 use millpond_core::plan::plan;
@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::committer::{Committed, commit_pending};
 use crate::ledger::Ledger;
-use crate::pipeline::{Node, Outcome, process};
+use crate::pipeline::{Node, Outcome, is_done, process};
 use crate::pond::Pond;
 use crate::store::Place;
 
@@ -163,7 +163,7 @@ impl Worker {
     /// # Errors
     /// When an input cannot be opened or listed, or the lake cannot be committed to.
     pub async fn run_once(&mut self) -> Result<Summary> {
-        for place in self.inputs()? {
+        for place in self.inputs_to_list()? {
             let events = place.list();
             self.drain(&place, events, None).await?;
         }
@@ -175,10 +175,16 @@ impl Worker {
     /// # Errors
     /// When one of them is not there, and as [`Worker::run_once`].
     pub async fn run_files(&mut self, files: &[String], folder: &std::path::Path) -> Result<Summary> {
+        let inputs = self.inputs()?;
         for file in files {
             let place = Place::open(file, folder)?;
-            let events = place.objects().await?;
-            self.drain(&place, events, None).await?;
+            // A file of an input has the key that routes match there, however it is named here.
+            let events = place.objects().await?.map_ok(|mut event| {
+                let known = inputs.iter().find_map(|input| input.key_below(&event.object.uri));
+                event.object.key = known.unwrap_or(event.object.key);
+                event
+            });
+            self.drain(&place, events.boxed(), None).await?;
         }
         Ok(self.summary.clone())
     }
@@ -191,9 +197,15 @@ impl Worker {
     pub async fn watch(&mut self) -> Result<Summary> {
         while !*self.stop.borrow() {
             self.reload().await;
-            for place in self.inputs()? {
+            for place in self.inputs_to_list()? {
                 let settle = place.folder().map(|_| SETTLE);
-                let events = place.list();
+                // A sweep sees every object again: those that are done are not told again.
+                let node = Arc::clone(&self.node);
+                let is_new = move |event: &Result<Event>| {
+                    let is_done = event.as_ref().is_ok_and(|event| is_done(&node, &event.object));
+                    futures::future::ready(!is_done)
+                };
+                let events = place.list().filter(is_new).boxed();
                 match self.drain(&place, events, settle).await {
                     Err(error) if error.kind() == Kind::Transient => self.progress.note(&error.report()),
                     other => other?,
@@ -210,13 +222,19 @@ impl Worker {
         Ok(self.summary.clone())
     }
 
+    /// The pond's inputs; an error when there is none.
+    fn inputs_to_list(&self) -> Result<Vec<Place>> {
+        let inputs = self.inputs()?;
+        match inputs.is_empty() {
+            false => Ok(inputs),
+            true => Err(Error::bad_config("the pond has no input").hint(
+                "add `[[input]]` with `url = \"inbox\"` to `millpond.toml`, or name files: `millpond run FILE…`",
+            )),
+        }
+    }
+
     fn inputs(&self) -> Result<Vec<Place>> {
         let pond = &self.node.pond;
-        if pond.config.inputs.is_empty() {
-            return Err(Error::bad_config("the pond has no input").hint(
-                "add `[[input]]` with `url = \"inbox\"` to `millpond.toml`, or name files: `millpond run FILE…`",
-            ));
-        }
         let places = pond.config.inputs.iter().map(|input| Place::open(&input.url, &pond.root));
         let places = places.collect::<Result<Vec<_>>>()?;
         let lake = self.node.lake.url().to_file_path().unwrap_or_default();
@@ -373,7 +391,7 @@ impl Worker {
 
     fn put_off(&mut self, object: &Object) {
         let tries = self.later.get(&object.uri).map_or(1, |later| later.tries + 1);
-        let wait = BACKOFF.saturating_mul(1 << tries.min(10)).min(BACKOFF_MAX);
+        let wait = BACKOFF.saturating_mul(1 << (tries - 1).min(10)).min(BACKOFF_MAX);
         self.later.insert(object.uri.clone(), Later { tries, not_before: Instant::now() + wait });
     }
 

@@ -63,6 +63,27 @@ fn a_run_refuses_a_pond_that_is_wrong() {
 }
 
 #[test]
+fn patterns_are_tried_before_any_data_comes() {
+    let pond = Pond::empty();
+    pond.source("a", "[format]\ntype = 'regex'\npattern = '(?<x>[a'\n", "select x from input");
+    pond.source("b", "format = 'csv'\n[columns]\nt = 'timestamp(%Q)'\n", "select t from input");
+    let ran = pond.millpond(&["check"]).fails(1);
+    assert!(ran.stderr.contains("sources/a/source.toml:3: `pattern` is no regular expression"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("sources/b/source.toml:3: `%Q` is no time pattern"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_mistake_in_a_source_keeps_nobody_from_looking() {
+    let pond = Pond::with_app();
+    assert_eq!(pond.query("select count(*) as n from signals"), [serde_json::json!({"n": 0})]);
+    pond.write("inbox/a.ndjson", crate::pond::app_log(0));
+    pond.run_once();
+    pond.source("app", APP_CONFIG, "select nonsense(");
+    assert_eq!(pond.value("select count(*) from app"), 9);
+    pond.millpond(&["receipts"]).ok();
+}
+
+#[test]
 fn outside_of_a_pond_the_way_in_is_told() {
     let folder = tempfile::tempdir().expect("folder");
     let ran = crate::pond::Ran::of(crate::pond::millpond(folder.path(), &["run"]).output().expect("millpond")).fails(1);

@@ -82,6 +82,8 @@ fn quarantine_is_listed_and_shown() {
     let listed = pond.millpond(&["quarantine", "ls", "--json"]).ok().json_lines();
     assert_eq!((listed.len(), listed[0]["reason"].clone()), (1, json!("bad_json")));
     let id = listed[0]["id"].as_str().expect("id");
+    let table = pond.millpond(&["quarantine", "ls", "--source", "app"]).ok().stdout;
+    assert!(table.contains(id) && table.contains("| 13 "), "{table}");
     let shown = pond.millpond(&["quarantine", "show", id]).ok();
     assert_eq!(shown.stdout, "broken { line\n");
     assert!(shown.stderr.contains("b.ndjson"), "{}", shown.stderr);

@@ -65,6 +65,26 @@ fn the_same_bytes_under_another_name_are_recognised() {
 }
 
 #[test]
+fn a_touched_file_is_not_doubled() {
+    let pond = Pond::with_app();
+    pond.write("inbox/a.ndjson", app_log(0));
+    pond.run_once();
+    fs::remove_file(pond.path("inbox/a.ndjson")).expect("file");
+    pond.write("inbox/a.ndjson", app_log(0));
+    assert_eq!(summary(&pond.run_once())["files"]["duplicate"], 1);
+    assert_eq!(pond.value("select count(*) from app"), 9);
+}
+
+#[test]
+fn a_named_file_of_an_input_has_the_key_of_the_input() {
+    let pond = Pond::empty();
+    pond.source("app", &PLAIN_CONFIG.replace("**/*.ndjson*", "logs/a*"), "select user from input");
+    pond.write("inbox/logs/a.ndjson", app_log(0));
+    pond.millpond(&["run", "inbox/logs/a.ndjson"]).ok();
+    assert_eq!(pond.value("select count(*) from app"), 10);
+}
+
+#[test]
 fn the_same_bytes_in_one_batch_are_recognised() {
     let pond = Pond::with_app();
     (0..6).for_each(|n| pond.write(&format!("inbox/{n}.ndjson"), app_log(0)));
