@@ -71,9 +71,8 @@ async fn list(session: &Session, source: Option<&str>, reason: Option<&str>, lim
              length(encode(raw, 'hex')) / 2 as bytes, case when length(object) > 50 then '…' || right(object, 49) else object end as object"
         ),
     };
-    let sql = format!(
-        "select {columns} from quarantine where {condition} order by \"_day\" desc, object, row limit {limit}"
-    );
+    let sql =
+        format!("select {columns} from quarantine where {condition} order by \"_day\" desc, object, row limit {limit}");
     let (schema, batches) = session.collect(&sql).await?;
     print_rows(&schema, &batches, if json { Format::Json } else { Format::Table })
 }
