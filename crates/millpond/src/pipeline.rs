@@ -109,6 +109,7 @@ async fn run(node: &Node, place: &Place, job: &Job<'_>, prepared: &Prepared, pla
     let finished = millpond_engine::run::run(prepared, plan, &job.object.uri, Box::new(input), &mut sink).await?;
     crash::point("transform");
     finished.check_balance()?;
+    meter.check_size(job.object)?;
     let fingerprint = meter.fingerprint();
     if prepared.source.duplicates == Duplicates::Skip
         && let Some(first) = node.ledger.first_with_content(&prepared.source.name, &fingerprint)

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::pond::{Pond, app_log, summary};
 
-/// Serves one file under every path, for as long as the test runs.
-fn serve(body: String) -> u16 {
+/// Serves one file under every path, for as long as the test runs; a HEAD claims so many bytes more.
+fn serve(body: String, claimed: usize) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("port");
     let port = listener.local_addr().expect("address").port();
     std::thread::spawn(move || {
@@ -20,7 +20,7 @@ fn serve(body: String) -> u16 {
             let head = format!(
                 "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nETag: \"v1\"\r\n\
                  Last-Modified: Sun, 01 Feb 2026 10:00:00 GMT\r\nConnection: close\r\n\r\n",
-                body.len()
+                body.len() + if request.starts_with("HEAD") { claimed } else { 0 }
             );
             let answer = if request.starts_with("HEAD") { head } else { head + &body };
             stream.write_all(answer.as_bytes()).expect("answer");
@@ -31,7 +31,7 @@ fn serve(body: String) -> u16 {
 
 #[test]
 fn a_url_is_run_once_and_can_be_queried() {
-    let port = serve(app_log(0));
+    let port = serve(app_log(0), 0);
     let url = format!("http://127.0.0.1:{port}/logs/a.ndjson");
     let pond = Pond::with_app();
     let lines = pond.millpond(&["run", "--json", &url]).ok().json_lines();
@@ -43,4 +43,13 @@ fn a_url_is_run_once_and_can_be_queried() {
         [json!({"object": url, "version": "v1"})]
     );
     assert_eq!(pond.value(&format!("select sum(bytes) from '{url}'")), 45);
+}
+
+#[test]
+fn an_object_that_ends_early_is_not_taken_for_whole() {
+    let port = serve(app_log(0), 7);
+    let pond = Pond::with_app();
+    let ran = pond.millpond(&["run", &format!("http://127.0.0.1:{port}/a.ndjson")]).fails(4);
+    assert!(ran.stderr.contains("bytes, announced were"), "{}", ran.stderr);
+    assert_eq!(pond.value("select count(*) from receipts"), 0);
 }

@@ -45,6 +45,19 @@ impl Meter {
         self.lock().bytes
     }
 
+    /// An error unless exactly the announced bytes were read: a transfer that ended early, or a file that is still
+    /// written to, must not pass for a whole one.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`](millpond_core::Kind::Conflict): the object comes back.
+    pub(super) fn check_size(&self, object: &Object) -> Result<()> {
+        let (read, announced) = (self.bytes(), object.size_bytes);
+        if read == announced {
+            return Ok(());
+        }
+        Err(Error::conflict(format!("`{}` gave {read} bytes, announced were {announced}", object.uri)))
+    }
+
     /// Time spent waiting for bytes.
     pub(super) fn waited(&self) -> Duration {
         self.lock().waited
