@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
 use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format};
-use millpond_engine::decode::Decoder;
+use millpond_decode::Decoder;
 
 /// Decodes `bytes` as `format` with columns of every type, and panics when rows, rejects and records do not add up.
 pub fn decode(format: Format, bytes: &[u8]) {

@@ -15,7 +15,7 @@ use millpond_core::columns::{Column, SystemColumn};
 use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format};
 use millpond_core::{Error, Result};
 
-use crate::decode::{Decoder, arrow_schema};
+use millpond_decode::{Decoder, arrow_schema};
 
 /// Opens the file again for each scan.
 pub type Open = Arc<dyn Fn() -> Result<Box<dyn Read + Send>> + Send + Sync>;

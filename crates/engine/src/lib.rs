@@ -4,8 +4,9 @@
 //! data comes; [`run`](run::run) drives decode, transform and signals in one pass and counts every row; [`encode`]
 //! writes Parquet. The decoders are useful by themselves: see [`decode::Decoder`].
 
+pub use millpond_decode as decode;
+
 pub mod account;
-pub mod decode;
 pub mod encode;
 pub mod file_table;
 pub mod prepare;

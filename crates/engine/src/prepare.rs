@@ -19,11 +19,11 @@ use millpond_core::plan::Plan;
 use millpond_core::source::{RESERVED_COLUMNS, Source, Sql};
 use millpond_core::units::nearest;
 
-use crate::decode::arrow_schema;
 use crate::encode::lake_schema;
 use crate::shared::{SharedScan, SharedTable};
 use crate::tables::{Tables, register};
 use crate::{session, sql};
+use millpond_decode::arrow_schema;
 
 /// The name under which SQL sees the records of the file.
 pub(crate) const INPUT: &str = "input";

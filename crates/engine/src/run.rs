@@ -17,11 +17,11 @@ use millpond_core::balance::Balance;
 use millpond_core::plan::Plan;
 use millpond_core::{Error, Result};
 
-use crate::decode::{Decoder, Reject, Summary};
 use crate::prepare::{INPUT, OUTPUT, Prepared};
 use crate::session::{self, engine_error};
 use crate::shared::{JobStreams, SharedScan, SharedStream};
 use crate::sql;
+use millpond_decode::{Decoder, Reject, Summary};
 
 /// Where the rows of a job go.
 pub trait Sink {

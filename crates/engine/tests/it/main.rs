@@ -1,4 +1,3 @@
 //! The engine's integration tests, in one binary because each links the whole engine.
 
-mod decode;
 mod sql;

@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
 use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format};
-use millpond_engine::decode::Decoder;
+use millpond_decode::Decoder;
 
 const RECORDS: u64 = 200_000;
 const ROUNDS: usize = 3;

@@ -15,7 +15,7 @@ use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
 use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format};
-use millpond_engine::decode::{Decoder, Reject, Summary};
+use millpond_decode::{Decoder, Reject, Summary};
 
 /// Everything that a decode gave.
 pub(crate) struct Decoded {

@@ -3,7 +3,7 @@
 use millpond_core::Result;
 
 use super::scan::{self, Stop, skip_whitespace};
-use crate::decode::window::{Window, is_blank};
+use crate::window::{Window, is_blank};
 
 /// What one line looks like.
 #[derive(PartialEq, Eq)]

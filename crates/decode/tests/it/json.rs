@@ -231,7 +231,7 @@ fn batches_keep_their_size() {
     request.batch_rows = 2;
     let text = "{\"a\":1}\n".repeat(5);
     let input = Box::new(std::io::Cursor::new(text.into_bytes()));
-    let mut decoder = millpond_engine::decode::Decoder::open(input, request).expect("the input opens");
+    let mut decoder = millpond_decode::Decoder::open(input, request).expect("the input opens");
     let mut sizes = Vec::new();
     while let Some(batch) = decoder.next_batch().expect("the input decodes") {
         sizes.push(batch.num_rows());

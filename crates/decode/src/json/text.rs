@@ -1,7 +1,7 @@
 //! JSON text: escapes undone and made, whitespace taken out.
 
 /// Appends the characters of an escaped JSON string. A lone surrogate becomes U+FFFD; an unknown escape stays as it is.
-pub(in crate::decode) fn unescape(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn unescape(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(found) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..found]);
@@ -49,7 +49,7 @@ fn hex4(bytes: &[u8]) -> Option<u32> {
 }
 
 /// Appends a JSON string, quotes included.
-pub(in crate::decode) fn quote(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for byte in text {
         match byte {
@@ -66,7 +66,7 @@ pub(in crate::decode) fn quote(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends an object or array as it is written; when it spans lines, without the whitespace between its tokens.
-pub(in crate::decode) fn compact(json: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn compact(json: &[u8], out: &mut Vec<u8>) {
     if memchr::memchr2(b'\n', b'\r', json).is_none() {
         out.extend_from_slice(json);
         return;

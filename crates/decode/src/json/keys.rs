@@ -9,29 +9,29 @@ use std::ops::Range;
 
 use super::scan::{self, Scan, Stop};
 use super::text;
-use crate::decode::values::Span;
+use crate::values::Span;
 
 /// No key.
 const NONE: u32 = u32::MAX;
 
 /// One key as it is written.
-pub(in crate::decode) struct Key {
+pub(crate) struct Key {
     /// As written between the quotes, with the closing quote.
     quoted: Box<[u8]>,
     /// Its name, escapes undone.
-    pub(in crate::decode) name: String,
+    pub(crate) name: String,
     /// The index of the column it fills.
-    pub(in crate::decode) column: Option<u32>,
+    pub(crate) column: Option<u32>,
     /// Whether the source knows it.
-    pub(in crate::decode) declared: bool,
+    pub(crate) declared: bool,
     /// The kinds of values seen, as bits of `kinds`.
-    pub(in crate::decode) kinds: u8,
+    pub(crate) kinds: u8,
     /// The key that followed last time.
     next: u32,
 }
 
 /// All keys seen at one place.
-pub(in crate::decode) struct Keys {
+pub(crate) struct Keys {
     keys: Vec<Key>,
     by_text: HashMap<Box<[u8]>, u32, RandomState64>,
     columns: HashMap<String, u32>,
@@ -42,7 +42,7 @@ pub(in crate::decode) struct Keys {
 
 impl Keys {
     /// `columns` are the names to fill, by their index.
-    pub(in crate::decode) fn new<'a>(columns: impl Iterator<Item = &'a str>, keys_max: usize) -> Self {
+    pub(crate) fn new<'a>(columns: impl Iterator<Item = &'a str>, keys_max: usize) -> Self {
         Self {
             keys: Vec::new(),
             by_text: HashMap::with_hasher(RandomState64::new()),
@@ -54,34 +54,29 @@ impl Keys {
     }
 
     /// Names that the source knows besides the columns.
-    pub(in crate::decode) fn declare(mut self, names: &[String]) -> Self {
+    pub(crate) fn declare(mut self, names: &[String]) -> Self {
         self.declared = Some(names.to_vec());
         self
     }
 
-    pub(in crate::decode) fn all(&self) -> &[Key] {
+    pub(crate) fn all(&self) -> &[Key] {
         &self.keys
     }
 
     #[inline]
-    pub(in crate::decode) fn get(&self, index: u32) -> &Key {
+    pub(crate) fn get(&self, index: u32) -> &Key {
         &self.keys[index as usize]
     }
 
     #[inline]
-    pub(in crate::decode) fn note_kind(&mut self, index: u32, bit: u8) {
+    pub(crate) fn note_kind(&mut self, index: u32, bit: u8) {
         self.keys[index as usize].kinds |= bit;
     }
 
     /// Reads the key whose text starts at `start`, behind its opening quote; `previous` is the key before it.
     /// Gives its index (`None` once more keys were seen than are kept) and the position behind its closing quote.
     #[inline]
-    pub(in crate::decode) fn read(
-        &mut self,
-        bytes: &[u8],
-        start: usize,
-        previous: Option<u32>,
-    ) -> Scan<(Option<u32>, usize)> {
+    pub(crate) fn read(&mut self, bytes: &[u8], start: usize, previous: Option<u32>) -> Scan<(Option<u32>, usize)> {
         let rest = &bytes[start..];
         let guess = match previous {
             Some(previous) => self.keys[previous as usize].next,
@@ -130,7 +125,7 @@ impl Keys {
     }
 
     /// The column of a name, for keys that are not kept.
-    pub(in crate::decode) fn column_of(&self, quoted: &[u8]) -> Option<u32> {
+    pub(crate) fn column_of(&self, quoted: &[u8]) -> Option<u32> {
         let mut name = Vec::new();
         text::unescape(quoted.strip_suffix(b"\"").unwrap_or(quoted), &mut name);
         self.columns.get(std::str::from_utf8(&name).ok()?).copied()
@@ -141,7 +136,7 @@ impl Keys {
 ///
 /// `field` gets each key's index, where its text with the closing quote lies, and the span of the value.
 #[inline]
-pub(in crate::decode) fn fields(
+pub(crate) fn fields(
     bytes: &[u8],
     start: usize,
     depth_max: usize,

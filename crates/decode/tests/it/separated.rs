@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use millpond_core::columns::{Column, SystemColumn};
 use millpond_core::format::{Delimited, Format, Header};
-use millpond_engine::decode::Decoder;
+use millpond_decode::Decoder;
 use parquet::arrow::ArrowWriter;
 
 use super::{assert_decoded, auto, columns, decode, request, try_decode, with_system};

@@ -6,9 +6,9 @@ use millpond_core::Result;
 
 use super::scan::{self, Scan, Skipper, Stop, skip_whitespace};
 use super::{RecordReader, refuse, text, too_long};
-use crate::decode::rows::Rows;
-use crate::decode::values::{Kind, Span};
-use crate::decode::window::Window;
+use crate::rows::Rows;
+use crate::values::{Kind, Span};
+use crate::window::Window;
 
 /// Bytes of a wrapper kept for the reject of one without records.
 const WRAPPER_BYTES_MAX: usize = 64 << 10;

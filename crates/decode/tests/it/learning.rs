@@ -1,7 +1,7 @@
 //! Learning formats and columns from samples.
 
 use millpond_core::format::{DecodeLimits, Format};
-use millpond_engine::decode::learn::{Learned, learn};
+use millpond_decode::learn::{Learned, learn};
 
 fn learned(files: &[&str]) -> Learned {
     let input = |text: &&str| Box::new(std::io::Cursor::new((*text).to_owned().into_bytes())) as _;

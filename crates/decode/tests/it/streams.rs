@@ -100,7 +100,7 @@ fn rows_before_an_error_are_handed_out() {
     let limits = DecodeLimits { decompressed_bytes_max: 500_000, ..DecodeLimits::default() };
     let request = DecodeRequest { limits, ..auto("a: int") };
     let input = std::io::Cursor::new(TEXT.repeat(50_000).into_bytes());
-    let mut decoder = millpond_engine::decode::Decoder::open(Box::new(input), request).expect("the input opens");
+    let mut decoder = millpond_decode::Decoder::open(Box::new(input), request).expect("the input opens");
     let mut rows = 0;
     let error = loop {
         match decoder.next_batch() {

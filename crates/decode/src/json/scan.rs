@@ -3,11 +3,11 @@
 //! A string ends at its quote, a container where its brackets balance. What lies inside a skipped container is not
 //! looked at further, so its numbers and literals are not checked.
 
-use crate::decode::values::{Kind, Span};
+use crate::values::{Kind, Span};
 
 /// Why a scan stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::decode) enum Stop {
+pub(crate) enum Stop {
     /// The bytes ended first.
     Incomplete,
     /// The bytes at this position are not JSON.
@@ -16,11 +16,11 @@ pub(in crate::decode) enum Stop {
     TooDeep,
 }
 
-pub(in crate::decode) type Scan<T> = Result<T, Stop>;
+pub(crate) type Scan<T> = Result<T, Stop>;
 
 /// The position of the next byte that is not whitespace.
 #[inline]
-pub(in crate::decode) fn skip_whitespace(bytes: &[u8], mut at: usize) -> usize {
+pub(crate) fn skip_whitespace(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
         at += 1;
     }
@@ -57,7 +57,7 @@ fn find_quote_or_backslash(bytes: &[u8], mut at: usize) -> Option<usize> {
 
 /// Scans a string whose content starts at `start`. Gives the position of the closing quote and whether there are escapes.
 #[inline]
-pub(in crate::decode) fn string(bytes: &[u8], start: usize) -> Scan<(usize, bool)> {
+pub(crate) fn string(bytes: &[u8], start: usize) -> Scan<(usize, bool)> {
     let mut at = start;
     let mut escaped = false;
     loop {
@@ -71,7 +71,7 @@ pub(in crate::decode) fn string(bytes: &[u8], start: usize) -> Scan<(usize, bool
 }
 
 /// Scans an object or array that starts at `start`, one level below `depth`. Gives the position behind it.
-pub(in crate::decode) fn container(bytes: &[u8], start: usize, depth_max: usize) -> Scan<usize> {
+pub(crate) fn container(bytes: &[u8], start: usize, depth_max: usize) -> Scan<usize> {
     // One bit a level, set for an object; nesting beyond 128 is not checked for the kind of bracket.
     let mut objects: u128 = 0;
     let mut depth = 0usize;
@@ -107,7 +107,7 @@ pub(in crate::decode) fn container(bytes: &[u8], start: usize, depth_max: usize)
 
 /// Scans the value at `start` (no whitespace before it). Gives its span and the position behind it.
 #[inline]
-pub(in crate::decode) fn value(bytes: &[u8], start: usize, depth_max: usize) -> Scan<(Span, usize)> {
+pub(crate) fn value(bytes: &[u8], start: usize, depth_max: usize) -> Scan<(Span, usize)> {
     let span = |kind, from: usize, to: usize| Span { kind, start: from as u32, end: to as u32 };
     match bytes.get(start) {
         None => Err(Stop::Incomplete),
@@ -170,7 +170,7 @@ fn number(bytes: &[u8], start: usize) -> Scan<usize> {
 }
 
 /// Walks the items of an array (`array[0]` is its bracket). The array has been scanned and is balanced.
-pub(in crate::decode) fn items(array: &[u8], depth_max: usize, mut item: impl FnMut(Span)) -> Scan<()> {
+pub(crate) fn items(array: &[u8], depth_max: usize, mut item: impl FnMut(Span)) -> Scan<()> {
     let mut at = skip_whitespace(array, 1);
     if array.get(at) == Some(&b']') {
         return Ok(());
@@ -189,7 +189,7 @@ pub(in crate::decode) fn items(array: &[u8], depth_max: usize, mut item: impl Fn
 }
 
 /// Walks the members of an object (`object[0]` is its brace), giving the spans of key and value.
-pub(in crate::decode) fn members(object: &[u8], depth_max: usize, mut member: impl FnMut(Span, Span)) -> Scan<()> {
+pub(crate) fn members(object: &[u8], depth_max: usize, mut member: impl FnMut(Span, Span)) -> Scan<()> {
     let mut at = skip_whitespace(object, 1);
     if object.get(at) == Some(&b'}') {
         return Ok(());
@@ -217,7 +217,7 @@ pub(in crate::decode) fn members(object: &[u8], depth_max: usize, mut member: im
 
 /// Skips one value over any number of chunks, holding none of it.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::decode) struct Skipper {
+pub(crate) struct Skipper {
     depth: u64,
     in_string: bool,
     escaped: bool,
@@ -228,7 +228,7 @@ impl Skipper {
     /// Goes on in the next chunk. `Some(n)`: the value ends before position `n`; `None`: it goes on.
     ///
     /// A scalar ends at the first delimiter, which is not part of it.
-    pub(in crate::decode) fn skip(&mut self, chunk: &[u8]) -> Option<usize> {
+    pub(crate) fn skip(&mut self, chunk: &[u8]) -> Option<usize> {
         let mut at = 0;
         while at < chunk.len() {
             let byte = chunk[at];
