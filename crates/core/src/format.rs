@@ -7,24 +7,125 @@ use crate::columns::Column;
 pub enum Format {
     /// Decided from the first bytes of each file.
     Auto,
-    /// JSON: lines, arrays, concatenated or pretty documents, or records under a path.
+    /// JSON: lines, arrays, concatenated or pretty documents, or records under paths.
     Json {
-        /// Where the records lie inside each document, such as `["Records"]`; empty: the documents are the records.
-        records: Vec<String>,
+        /// Where the records lie inside each document, such as `["Records"]`; none: the documents are the records.
+        records: Vec<Vec<String>>,
     },
     /// Separated values: CSV, TSV, PSV, space-separated.
     Delimited(Delimited),
     /// Zeek's TSV with its `#separator`, `#fields`, `#types` header.
     Zeek,
+    /// Syslog lines after RFC 3164 or RFC 5424, with the message taken apart as its payload says.
+    Syslog {
+        /// What the messages hold.
+        payload: Payload,
+    },
+    /// One record a line, `name=value` pairs.
+    KeyValue,
+    /// Linux audit records, all lines of one event assembled to one record.
+    Auditd,
     /// One record a line, fields by the named groups of a regular expression.
     Regex {
         /// The expression; its named groups are the fields. A line that does not match is quarantined.
         pattern: String,
+        /// Where a record starts when it can span lines.
+        start: Option<String>,
+    },
+    /// One record a line, fields by a grok pattern such as `%{IP:client} %{WORD:method}`.
+    Grok {
+        /// The pattern; its named parts are the fields.
+        pattern: String,
+        /// Patterns of the source's own, by name.
+        definitions: Vec<(String, String)>,
+        /// Where a record starts when it can span lines.
+        start: Option<String>,
     },
     /// One record a line, the whole line in the field `line`.
-    Lines,
+    Lines {
+        /// Where a record starts when it can span lines.
+        start: Option<String>,
+    },
+    /// Windows event log files.
+    Evtx,
+    /// Windows events as XML.
+    WindowsXml,
     /// Apache Parquet.
     Parquet,
+    /// Arrow IPC, as file or stream.
+    Arrow,
+    /// Avro object container files.
+    Avro,
+    /// Apache ORC.
+    Orc,
+}
+
+/// What syslog messages hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Payload {
+    /// Text, in the field `message`.
+    #[default]
+    Text,
+    /// A JSON object; its members are the fields.
+    Json,
+    /// `name=value` pairs.
+    KeyValue,
+    /// ArcSight Common Event Format.
+    Cef,
+    /// IBM Log Event Extended Format.
+    Leef,
+}
+
+/// How the stored bytes become text, where a source says so; what it leaves open is found from the content.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Packing {
+    /// The compression, for those that content does not tell safely (brotli).
+    pub compression: Option<Compression>,
+    /// The character encoding by its WHATWG label, such as `windows-1252` or `utf-16le`.
+    pub encoding: Option<String>,
+}
+
+/// A compression of whole files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// RFC 1952, any number of members.
+    Gzip,
+    /// RFC 1950.
+    Zlib,
+    /// RFC 8878, any number of frames.
+    Zstd,
+    /// bzip2, any number of streams.
+    Bzip2,
+    /// xz, any number of streams.
+    Xz,
+    /// LZ4 frames.
+    Lz4,
+    /// Snappy's framing format.
+    Snappy,
+    /// Snappy in Hadoop's block format.
+    HadoopSnappy,
+    /// RFC 7932.
+    Brotli,
+}
+
+impl Compression {
+    /// Every compression, by the name used in `source.toml`, receipts and `explain`.
+    pub const NAMES: [(&'static str, Self); 9] = [
+        ("gzip", Self::Gzip),
+        ("zlib", Self::Zlib),
+        ("zstd", Self::Zstd),
+        ("bzip2", Self::Bzip2),
+        ("xz", Self::Xz),
+        ("lz4", Self::Lz4),
+        ("snappy", Self::Snappy),
+        ("hadoop-snappy", Self::HadoopSnappy),
+        ("brotli", Self::Brotli),
+    ];
+
+    /// The compression's name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize].0
+    }
 }
 
 /// The dialect of separated values.
@@ -36,6 +137,8 @@ pub struct Delimited {
     pub repeated: bool,
     /// The byte around fields that hold delimiters or line ends; doubled to stand for itself.
     pub quote: Option<u8>,
+    /// Whether `[` and `]` around a field are quotes, too (`[06/Feb/2019:00:00:38 +0000]`).
+    pub brackets: bool,
     /// Lines that start with this byte are not records.
     pub comment: Option<u8>,
     /// Where the field names come from.
@@ -61,10 +164,32 @@ impl Format {
             Self::Json { .. } => "json",
             Self::Delimited(delimited) => delimited.name(),
             Self::Zeek => "zeek",
+            Self::Syslog { payload: Payload::Cef } => "cef",
+            Self::Syslog { payload: Payload::Leef } => "leef",
+            Self::Syslog { .. } => "syslog",
+            Self::KeyValue => "kv",
+            Self::Auditd => "auditd",
             Self::Regex { .. } => "regex",
-            Self::Lines => "lines",
+            Self::Grok { .. } => "grok",
+            Self::Lines { .. } => "lines",
+            Self::Evtx => "evtx",
+            Self::WindowsXml => "winxml",
             Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::Avro => "avro",
+            Self::Orc => "orc",
         }
+    }
+
+    /// Whether all values are text as written, so that numbers and times among them can only be guessed.
+    pub fn has_untyped_values(&self) -> bool {
+        let typed = matches!(self, Self::Json { .. } | Self::Syslog { payload: Payload::Json });
+        self.is_text() && !typed
+    }
+
+    /// Whether the files are text, so that character encodings and line ends mean something.
+    pub fn is_text(&self) -> bool {
+        !matches!(self, Self::Evtx | Self::Parquet | Self::Arrow | Self::Avro | Self::Orc)
     }
 }
 
@@ -75,6 +200,7 @@ impl Delimited {
             delimiter: b',',
             repeated: false,
             quote: Some(b'"'),
+            brackets: false,
             comment: None,
             header: Header::FirstLine,
             null: None,
@@ -88,7 +214,7 @@ impl Delimited {
 
     /// Space-separated values with a header line; `-` is no value.
     pub fn space() -> Self {
-        Self { delimiter: b' ', repeated: true, null: Some("-".to_owned()), ..Self::csv() }
+        Self { delimiter: b' ', repeated: true, brackets: true, null: Some("-".to_owned()), ..Self::csv() }
     }
 
     fn name(&self) -> &'static str {
@@ -125,6 +251,10 @@ pub struct DecodeLimits {
     pub depth_max: usize,
     /// Fields of one file (header columns or distinct top-level names).
     pub fields_max: usize,
+    /// Members of one archive.
+    pub members_max: u64,
+    /// Compressions and archives inside each other.
+    pub nesting_max: usize,
 }
 
 impl Default for DecodeLimits {
@@ -135,6 +265,8 @@ impl Default for DecodeLimits {
             record_bytes_max: 16 << 20,
             depth_max: 128,
             fields_max: 10_000,
+            members_max: 100_000,
+            nesting_max: 8,
         }
     }
 }
@@ -144,6 +276,8 @@ impl Default for DecodeLimits {
 pub struct DecodeRequest {
     /// How to read the records.
     pub format: Format,
+    /// How the stored bytes become text, where that is known beforehand.
+    pub packing: Packing,
     /// The data columns to build, in this order.
     pub columns: Vec<Column>,
     /// The system columns to build, in this order, after the data columns.
@@ -154,8 +288,25 @@ pub struct DecodeRequest {
     pub drift: Drift,
     /// The limits.
     pub limits: DecodeLimits,
-    /// What `_file` holds.
+    /// What `_file` holds; a member of an archive has its own name behind it: `logs.zip!/2024/app.log`.
     pub file: String,
     /// Rows of a batch, at most.
     pub batch_rows: usize,
+}
+
+impl DecodeRequest {
+    /// A request without system columns that rescues what does not fit, with the default limits.
+    pub fn new(format: Format, columns: Vec<Column>, file: impl Into<String>) -> Self {
+        Self {
+            format,
+            packing: Packing::default(),
+            columns,
+            system: Vec::new(),
+            declared: Vec::new(),
+            drift: Drift::Rescue,
+            limits: DecodeLimits::default(),
+            file: file.into(),
+            batch_rows: crate::plan::BATCH_ROWS,
+        }
+    }
 }

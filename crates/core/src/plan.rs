@@ -35,7 +35,7 @@ pub struct Plan {
 }
 
 /// Rows of a batch: large enough to amortise each operator's call, small enough for a small memory.
-const BATCH_ROWS: usize = 4_096;
+pub const BATCH_ROWS: usize = 4_096;
 
 /// Plans a job of `source`; `memory_bytes` is what a job gets when the source says nothing.
 pub fn plan(source: &Source, memory_bytes: u64) -> Plan {

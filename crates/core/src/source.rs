@@ -3,7 +3,7 @@
 use crate::columns::Column;
 use crate::config::{Problems, Section};
 use crate::error::{Error, Result};
-use crate::format::{DecodeLimits, Delimited, Drift, Format, Header};
+use crate::format::{Compression, DecodeLimits, Delimited, Drift, Format, Header, Packing, Payload};
 use crate::glob::Glob;
 use crate::plan::Engine;
 
@@ -24,6 +24,8 @@ pub struct Source {
     pub matches: Vec<Match>,
     /// How its files are read.
     pub format: Format,
+    /// How their bytes become text, where it says so.
+    pub packing: Packing,
     /// What its SQL sees in every file.
     pub columns: Vec<Column>,
     /// The engine that runs its SQL.
@@ -159,7 +161,7 @@ impl Source {
             .into_iter()
             .filter_map(|section| parse_match(file, section, problems))
             .collect();
-        let format = parse_format(&mut top, file, problems).unwrap_or(Format::Auto);
+        let (format, packing) = parse_format(&mut top, file, problems).unwrap_or((Format::Auto, Packing::default()));
         let columns = top.columns(problems, "columns");
         let (memory_bytes, decode_limits) = parse_limits(&mut top, problems);
         let (drift, duplicates) = parse_policy(&mut top, problems);
@@ -179,6 +181,7 @@ impl Source {
             time,
             matches,
             format,
+            packing,
             columns,
             engine,
             memory_bytes,
@@ -227,9 +230,11 @@ fn parse_match(file: &str, mut section: Section<'_>, problems: &mut Problems) ->
 }
 
 /// `format = "json"`, or a `[format]` table with `type` and its options.
-fn parse_format(top: &mut Section<'_>, file: &str, problems: &mut Problems) -> Option<Format> {
+fn parse_format(top: &mut Section<'_>, file: &str, problems: &mut Problems) -> Option<(Format, Packing)> {
     if top.is_text("format") {
-        return top.parsed(problems, "format", format_named);
+        let format = top.parsed(problems, "format", format_named)?;
+        needs_options(&format, file, top.line_of_key("format"), problems);
+        return Some((format, Packing::default()));
     }
     let mut section = top.section(problems, "format")?;
     let line = section.line_of_key("type");
@@ -237,43 +242,101 @@ fn parse_format(top: &mut Section<'_>, file: &str, problems: &mut Problems) -> O
     if named.is_none() && line == section.line() {
         section.missing(problems, "type", "name the format, such as `type = \"json\"`");
     }
-    let format = match named? {
-        Format::Json { .. } => {
-            let path = section.text(problems, "records").unwrap_or_default();
-            Format::Json { records: path.split('.').filter(|name| !name.is_empty()).map(str::to_owned).collect() }
-        }
-        Format::Delimited(defaults) => Format::Delimited(parse_delimited(&mut section, defaults, problems)),
-        Format::Regex { .. } => {
-            let pattern = section.text(problems, "pattern").unwrap_or_default();
-            if !pattern.contains("(?<") && !pattern.contains("(?P<") {
-                let error = Error::bad_config("a `regex` format needs a `pattern` with named groups")
-                    .hint("write `pattern = '^(?<host>\\S+) (?<message>.*)$'`");
-                problems.add(file, line, &error);
-            }
-            Format::Regex { pattern }
-        }
-        other => other,
+    let format = parse_options(named?, &mut section, problems);
+    needs_options(&format, file, line, problems);
+    let packing = Packing {
+        compression: section.choice(problems, "compression", &Compression::NAMES),
+        encoding: section.text(problems, "encoding"),
     };
     section.finish(problems);
-    Some(format)
+    Some((format, packing))
+}
+
+/// The options of a format, from the `[format]` table.
+fn parse_options(named: Format, section: &mut Section<'_>, problems: &mut Problems) -> Format {
+    match named {
+        Format::Json { .. } => {
+            let paths = section.texts(problems, "records").unwrap_or_default();
+            Format::Json {
+                records: paths.iter().map(|path| split_path(path)).filter(|path| !path.is_empty()).collect(),
+            }
+        }
+        Format::Delimited(defaults) => Format::Delimited(parse_delimited(section, defaults, problems)),
+        Format::Syslog { payload } => {
+            let choices = [
+                ("text", Payload::Text),
+                ("json", Payload::Json),
+                ("kv", Payload::KeyValue),
+                ("cef", Payload::Cef),
+                ("leef", Payload::Leef),
+            ];
+            Format::Syslog { payload: section.choice(problems, "payload", &choices).unwrap_or(payload) }
+        }
+        Format::Regex { .. } => Format::Regex {
+            pattern: section.text(problems, "pattern").unwrap_or_default(),
+            start: section.text(problems, "start"),
+        },
+        Format::Grok { .. } => Format::Grok {
+            pattern: section.text(problems, "pattern").unwrap_or_default(),
+            definitions: section.named_texts(problems, "patterns"),
+            start: section.text(problems, "start"),
+        },
+        Format::Lines { .. } => Format::Lines { start: section.text(problems, "start") },
+        other => other,
+    }
+}
+
+fn split_path(path: &str) -> Vec<String> {
+    path.split('.').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// A pattern is what these formats are made of.
+fn needs_options(format: &Format, file: &str, line: usize, problems: &mut Problems) {
+    let error = match format {
+        Format::Regex { pattern, .. } if !pattern.contains("(?<") && !pattern.contains("(?P<") => {
+            Error::bad_config("a `regex` format needs a `pattern` with named groups")
+                .hint("write `pattern = '^(?<host>\\S+) (?<message>.*)$'`")
+        }
+        Format::Grok { pattern, .. } if pattern.is_empty() => Error::bad_config("a `grok` format needs a `pattern`")
+            .hint("write `pattern = '%{IP:client} %{WORD:method}'`"),
+        _ => return,
+    };
+    problems.add(file, line, &error);
+}
+
+/// Every format, by the name used in `source.toml`.
+fn formats() -> [(&'static str, Format); 20] {
+    [
+        ("auto", Format::Auto),
+        ("json", Format::Json { records: Vec::new() }),
+        ("csv", Format::Delimited(Delimited::csv())),
+        ("tsv", Format::Delimited(Delimited::tsv())),
+        ("space", Format::Delimited(Delimited::space())),
+        ("zeek", Format::Zeek),
+        ("syslog", Format::Syslog { payload: Payload::Text }),
+        ("cef", Format::Syslog { payload: Payload::Cef }),
+        ("leef", Format::Syslog { payload: Payload::Leef }),
+        ("kv", Format::KeyValue),
+        ("auditd", Format::Auditd),
+        ("regex", Format::Regex { pattern: String::new(), start: None }),
+        ("grok", Format::Grok { pattern: String::new(), definitions: Vec::new(), start: None }),
+        ("lines", Format::Lines { start: None }),
+        ("evtx", Format::Evtx),
+        ("winxml", Format::WindowsXml),
+        ("parquet", Format::Parquet),
+        ("arrow", Format::Arrow),
+        ("avro", Format::Avro),
+        ("orc", Format::Orc),
+    ]
 }
 
 fn format_named(name: &str) -> Result<Format> {
-    Ok(match name {
-        "auto" => Format::Auto,
-        "json" => Format::Json { records: Vec::new() },
-        "csv" => Format::Delimited(Delimited::csv()),
-        "tsv" => Format::Delimited(Delimited::tsv()),
-        "space" => Format::Delimited(Delimited::space()),
-        "zeek" => Format::Zeek,
-        "regex" => Format::Regex { pattern: String::new() },
-        "lines" => Format::Lines,
-        "parquet" => Format::Parquet,
-        _ => {
-            return Err(Error::bad_config(format!("`{name}` is not a format"))
-                .hint("formats are `auto`, `json`, `csv`, `tsv`, `space`, `zeek`, `regex`, `lines` and `parquet`"));
-        }
-    })
+    let formats = formats();
+    if let Some((_, format)) = formats.iter().find(|(known, _)| *known == name) {
+        return Ok(format.clone());
+    }
+    let names: Vec<String> = formats.iter().map(|(known, _)| format!("`{known}`")).collect();
+    Err(Error::bad_config(format!("`{name}` is not a format")).hint(format!("formats are {}", names.join(", "))))
 }
 
 fn parse_delimited(section: &mut Section<'_>, defaults: Delimited, problems: &mut Problems) -> Delimited {
@@ -288,6 +351,7 @@ fn parse_delimited(section: &mut Section<'_>, defaults: Delimited, problems: &mu
         delimiter: section.parsed(problems, "delimiter", one_byte("delimiter")).flatten().unwrap_or(defaults.delimiter),
         repeated: defaults.repeated,
         quote: section.parsed(problems, "quote", one_byte("quote")).unwrap_or(defaults.quote),
+        brackets: section.boolean(problems, "brackets").unwrap_or(defaults.brackets),
         comment: section.parsed(problems, "comment", one_byte("comment")).unwrap_or(defaults.comment),
         header: section.texts(problems, "header").map_or(defaults.header, Header::Names),
         null: section.text(problems, "null").or(defaults.null),
@@ -312,6 +376,12 @@ fn parse_limits(top: &mut Section<'_>, problems: &mut Problems) -> (Option<u64>,
     }
     if let Some(fields) = section.count(problems, "fields") {
         limits.fields_max = fields as usize;
+    }
+    if let Some(members) = section.count(problems, "members") {
+        limits.members_max = members;
+    }
+    if let Some(nesting) = section.count(problems, "nesting") {
+        limits.nesting_max = nesting as usize;
     }
     section.finish(problems);
     (memory_bytes, limits)

@@ -8,7 +8,7 @@ use std::time::Instant;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
-use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format};
+use millpond_core::format::{DecodeRequest, Format};
 use millpond_decode::Decoder;
 
 const RECORDS: u64 = 200_000;
@@ -59,16 +59,8 @@ fn request(columns: &str, system: &[SystemColumn]) -> DecodeRequest {
         let (name, kind) = part.split_once(": ").expect("`name: type`");
         Column { name: name.trim().to_owned(), kind: ColumnType::parse(kind).expect("a type") }
     };
-    DecodeRequest {
-        format: Format::Auto,
-        columns: columns.split(';').filter(|part| !part.is_empty()).map(column).collect(),
-        system: system.to_vec(),
-        declared: Vec::new(),
-        drift: Drift::Rescue,
-        limits: DecodeLimits::default(),
-        file: "memory".to_owned(),
-        batch_rows: 8192,
-    }
+    let columns = columns.split(';').filter(|part| !part.is_empty()).map(column).collect();
+    DecodeRequest { system: system.to_vec(), ..DecodeRequest::new(Format::Auto, columns, "memory") }
 }
 
 /// Seconds that this thread was on a CPU; wall time where the system does not tell.

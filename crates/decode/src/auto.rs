@@ -6,6 +6,7 @@ use millpond_core::{Error, Result};
 use super::cells::CellBuffer;
 use super::delimited::split_quoted;
 use super::json::scan::{self, skip_whitespace};
+use super::magic;
 use super::w3c;
 use super::window::is_blank;
 
@@ -29,51 +30,20 @@ impl Guess {
     }
 }
 
-/// Refuses containers that this version cannot open.
-///
-/// # Errors
-/// `BadInput` that names the container.
-pub(super) fn refuse_containers(bytes: &[u8]) -> Result<()> {
-    let is_binary = bytes.iter().take(16).any(|byte| *byte < 9);
-    let found = match bytes {
-        [b'P', b'K', 3 | 5, 4 | 6, ..] => Some("zip"),
-        [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => Some("7z"),
-        [b'R', b'a', b'r', b'!', 0x1a, 7, ..] => Some("rar"),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some("xz"),
-        [0x04, 0x22, 0x4d, 0x18, ..] => Some("lz4"),
-        [0xff, 6, 0, 0, b's', b'N', b'a', b'P', b'p', b'Y', ..] => Some("snappy"),
-        [b'O', b'b', b'j', 1, ..] => Some("avro"),
-        [b'O', b'R', b'C', ..] if is_binary => Some("orc"),
-        _ if bytes.starts_with(b"BZh") && bytes.get(4..10) == Some(b"1AY&SY") => Some("bzip2"),
-        _ if bytes.starts_with(b"ElfFile\0") => Some("evtx"),
-        _ if bytes.starts_with(b"ARROW1\0\0") => Some("arrow"),
-        _ if bytes.starts_with(b"SQLite format 3\0") => Some("sqlite"),
-        _ if bytes.get(257..262) == Some(b"ustar") => Some("tar"),
-        _ if bytes.starts_with(&[0x1f, 0x8b, 8]) => Some("gzip in gzip"),
-        _ => None,
-    };
-    match found {
-        None => Ok(()),
-        Some(name @ ("zip" | "7z" | "rar" | "tar")) => {
-            Err(Error::bad_input(format!("`{name}` archives are not supported in this version"))
-                .hint("unpack the archive before it lands; its members can be gzip or zstd"))
-        }
-        Some(name @ ("xz" | "lz4" | "snappy" | "bzip2" | "gzip in gzip")) => {
-            Err(Error::bad_input(format!("`{name}` compression is not supported in this version"))
-                .hint("compress with gzip or zstd, or not at all"))
-        }
-        Some(name) => Err(Error::bad_input(format!("`{name}` files are not supported in this version"))
-            .hint("export the records as JSON, CSV or Parquet")),
-    }
-}
-
 /// Decides the format of a text or Parquet file.
 ///
 /// # Errors
 /// `BadInput` for bytes that are no text and no known format.
 pub(super) fn decide(bytes: &[u8], at_end: bool) -> Result<Guess> {
-    if bytes.starts_with(b"PAR1") {
-        return Ok(Guess::new(Format::Parquet, "the file starts with `PAR1`"));
+    if let Some(magic) = magic::detect(bytes) {
+        return match magic.format() {
+            Some(format) => {
+                let why = format!("the file starts like {}", format.name());
+                Ok(Guess::new(format, why))
+            }
+            None => Err(Error::bad_input(format!("`{}` files are not supported", magic.name()))
+                .hint("export the records as JSON, CSV or Parquet")),
+        };
     }
     if bytes.starts_with(b"#separator ") {
         return Ok(Guess::new(Format::Zeek, "the file starts with `#separator`"));
@@ -91,7 +61,7 @@ pub(super) fn decide(bytes: &[u8], at_end: bool) -> Result<Guess> {
     if let Some(guess) = decide_separated(bytes, at_end) {
         return Ok(guess);
     }
-    Ok(Guess::new(Format::Lines, "no other format fits: each line is a record"))
+    Ok(Guess::new(Format::Lines { start: None }, "no other format fits: each line is a record"))
 }
 
 fn decide_json(bytes: &[u8]) -> Option<Guess> {
@@ -101,7 +71,7 @@ fn decide_json(bytes: &[u8]) -> Option<Guess> {
         b'{' => match wrapper(&bytes[start..]) {
             Some(name) => {
                 let why = format!("the first document starts with `{name}`, an array of objects");
-                Some(Guess::new(json(vec![name.to_owned()]), why))
+                Some(Guess::new(json(vec![vec![name.to_owned()]]), why))
             }
             None => Some(Guess::new(json(Vec::new()), "the first character is `{`")),
         },

@@ -10,7 +10,7 @@ use millpond_core::{Error, Result};
 
 use super::Records;
 use super::cells::{CellBuffer, Cells, Fields};
-use super::json::refuse_long_line;
+use super::line_reader::refuse_long_line;
 use super::rows::Rows;
 use super::values::{Kind, Value};
 use super::window::{Line, Window, is_blank};

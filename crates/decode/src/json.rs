@@ -17,6 +17,7 @@ mod shape;
 
 use super::Records;
 use super::builders;
+use super::line_reader::refuse_long_line;
 use super::rows::{Record, Rows};
 use super::values::Span;
 use super::window::{Line, Window};
@@ -29,10 +30,12 @@ pub(super) struct JsonReader {
     record: RecordReader,
     /// `None`: one record a line.
     documents: Option<Documents>,
+    shape: String,
 }
 
 impl JsonReader {
-    pub(super) fn open(path: &[String], window: &mut Window, rows: &mut Rows) -> Result<Self> {
+    pub(super) fn open(paths: &[Vec<String>], window: &mut Window, rows: &mut Rows) -> Result<Self> {
+        let path = paths.first().map_or(&[][..], Vec::as_slice);
         let record = RecordReader::new(rows);
         let lines = path.is_empty() && shape::is_lines(window, rows.limits.record_bytes_max)?;
         let shape = match (lines, path) {
@@ -40,8 +43,7 @@ impl JsonReader {
             (false, []) => "documents or an array, read record by record".to_owned(),
             (false, path) => format!("records under `{}`", path.join(".")),
         };
-        rows.summary.why = format!("{}: {shape}", rows.summary.why);
-        Ok(Self { record, documents: (!lines).then(|| Documents::new(path)) })
+        Ok(Self { record, documents: (!lines).then(|| Documents::new(path)), shape })
     }
 
     /// Reads one line: a record, several, or a reject.
@@ -115,14 +117,10 @@ impl Records for JsonReader {
     fn note_fields(&self, fields: &mut BTreeMap<String, u8>) {
         self.record.note_fields(fields);
     }
-}
 
-/// Rejects a line that is longer than a record may be, and skips the rest of it.
-pub(super) fn refuse_long_line(window: &mut Window, line: Line, rows: &mut Rows) -> Result<()> {
-    let offset = window.offset();
-    rows.reject_record("record_too_long", too_long(rows), Some(offset), &window.bytes()[..line.length]);
-    window.consume(line.next);
-    window.skip_line()
+    fn shape(&self) -> Option<&str> {
+        Some(&self.shape)
+    }
 }
 
 pub(super) fn too_long(rows: &Rows) -> String {

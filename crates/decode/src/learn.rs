@@ -23,8 +23,8 @@ const DEPTH_MAX: usize = 8;
 pub struct Learned {
     /// The format of all samples.
     pub format: Format,
-    /// `none`, `gzip` or `zstd`: that of the first sample.
-    pub compression: &'static str,
+    /// Compressions and archives of the first sample, or `none`.
+    pub compression: String,
     /// How the format was decided, in one sentence.
     pub why: String,
     /// The columns, in the order in which they were seen.
@@ -50,14 +50,14 @@ pub fn learn(files: Vec<(String, Box<dyn Read + Send>)>, limits: DecodeLimits) -
         let summary = decoder.summary();
         let found = Learned {
             format: decoder.format().clone(),
-            compression: summary.compression,
+            compression: summary.compression.clone(),
             why: summary.why.clone(),
             columns: Vec::new(),
             records: 0,
         };
         let learned = learned.get_or_insert(found);
         check_same_format(&learned.format, decoder.format(), &name)?;
-        is_text = !matches!(learned.format, Format::Json { .. } | Format::Parquet);
+        is_text = learned.format.has_untyped_values();
         if let Some(columns) = decoder.native_columns() {
             merge_columns(native.get_or_insert_default(), columns);
         }
@@ -79,14 +79,10 @@ pub fn learn(files: Vec<(String, Box<dyn Read + Send>)>, limits: DecodeLimits) -
 
 fn request(name: &str, limits: DecodeLimits) -> DecodeRequest {
     DecodeRequest {
-        format: Format::Auto,
-        columns: Vec::new(),
         system: vec![SystemColumn::Rest],
-        declared: Vec::new(),
         drift: Drift::Discard,
         limits,
-        file: name.to_owned(),
-        batch_rows: 1024,
+        ..DecodeRequest::new(Format::Auto, Vec::new(), name)
     }
 }
 

@@ -13,9 +13,12 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
-use millpond_core::format::{DecodeRequest, Delimited, Format};
-use millpond_core::{Error, Result};
+use millpond_core::format::{DecodeRequest, Delimited, Format, Packing};
+use millpond_core::{Error, Kind, Result};
 
+mod archive;
+mod inputs;
+mod magic;
 mod stream;
 mod window;
 
@@ -28,34 +31,48 @@ mod values;
 mod auto;
 mod delimited;
 mod json;
+mod line_reader;
 mod lines;
+mod pairs;
 mod parquet;
 mod regex_lines;
+mod spool;
 mod zeek;
 
 pub mod learn;
 
+use inputs::{Input, Inputs, Next, unreadable};
 use rows::Rows;
-use stream::Stream;
 use window::Window;
-
-/// Bytes read ahead to decide the format.
-const SNIFF_BYTES: usize = 64 << 10;
 
 /// Bytes in, Arrow batches out.
 pub struct Decoder {
-    window: Window,
+    inputs: Inputs,
+    request: DecodeRequest,
     rows: Rows,
+    /// What is read now; `None` behind the last.
+    part: Option<Part>,
+    /// The format of the first part.
     format: Format,
-    reader: Reader,
+    /// The columns with types that the part before declared.
+    native: Option<Vec<Column>>,
     /// An error that waits until the rows before it are handed out.
     error: Option<Error>,
     finished: bool,
 }
 
+/// One file being read: the input itself or a member of an archive.
+struct Part {
+    is_member: bool,
+    window: Window,
+    records: Box<dyn Records>,
+}
+
 /// A record or a part of a file that could not be used, with its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
+    /// The member of the archive that it stems from, where the file is one.
+    pub member: Option<Arc<str>>,
     /// The record's ordinal; `None` when the bytes are not a record, such as stray bytes behind the end.
     pub row: Option<u64>,
     /// Where the bytes start in the decompressed file, where that is known.
@@ -79,10 +96,12 @@ pub struct Summary {
     pub rescued: u64,
     /// Bytes after decompression.
     pub decoded_bytes: u64,
-    /// The format read, as receipts name it; `empty` for a file without bytes.
+    /// The format read, as receipts name it; `empty` for a file without bytes, `mixed` for an archive of several.
     pub format: &'static str,
-    /// `none`, `gzip` or `zstd`.
-    pub compression: &'static str,
+    /// Compressions and archives, outermost first, such as `gzip+tar`; `none` for a plain file.
+    pub compression: String,
+    /// Members of archives, unreadable ones included.
+    pub members: u64,
     /// How the format was decided, in one sentence.
     pub why: String,
     /// Top-level fields seen, each with the kinds of its values as bits of [`kinds`].
@@ -127,13 +146,6 @@ impl Summary {
     }
 }
 
-/// One reader per format, each writing rows from the window.
-enum Reader {
-    Empty,
-    Text(Box<dyn Records>),
-    Parquet(Box<parquet::ParquetReader>),
-}
-
 /// Reads records from the window into rows.
 trait Records: Send {
     /// Reads until a batch is full (`true`) or the input ends (`false`).
@@ -146,37 +158,41 @@ trait Records: Send {
     fn native_columns(&self) -> Option<Vec<Column>> {
         None
     }
+
+    /// What the reader found out about the shape of the file, for `explain`.
+    fn shape(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// No records: a file without bytes.
+struct NoRecords;
+
+impl Records for NoRecords {
+    fn read(&mut self, _: &mut Window, _: &mut Rows) -> Result<bool> {
+        Ok(false)
+    }
 }
 
 impl Decoder {
-    /// Opens an input: finds compression, encoding and format from its first bytes.
+    /// Opens an input: finds compression, archive, encoding and format from its first bytes.
     ///
     /// # Errors
-    /// `BadInput` for a container that is not supported or a file that its format cannot be read from, `TooBig` where
-    /// a limit is reached, `BadConfig` for a pattern that does not compile.
+    /// `BadInput` for a file that its format cannot be read from, `TooBig` where a limit is reached, `BadConfig` for a
+    /// pattern that does not compile or an encoding that does not exist.
     pub fn open(input: Box<dyn Read + Send>, request: DecodeRequest) -> Result<Self> {
-        let stream = Stream::open(input, &request.limits)?;
-        let mut window = Window::new(stream);
-        window.fill_to(SNIFF_BYTES)?;
-        auto::refuse_containers(window.bytes())?;
-        window.detect_line_end();
-
-        let guess = match &request.format {
-            Format::Auto => auto::decide(window.bytes(), window.at_end())?,
-            format => auto::Guess { format: format.clone(), why: format!("the source declares `{}`", format.name()) },
+        let mut decoder = Self {
+            inputs: Inputs::new(input, &request),
+            rows: Rows::new(&request)?,
+            format: request.format.clone(),
+            request,
+            part: None,
+            native: None,
+            error: None,
+            finished: false,
         };
-        let mut rows = Rows::new(&request)?;
-        rows.summary.compression = window.stream().compression();
-        rows.summary.why = guess.why;
-        let reader = if window.bytes().is_empty() && window.at_end() {
-            rows.summary.format = "empty";
-            "the file has no bytes".clone_into(&mut rows.summary.why);
-            Reader::Empty
-        } else {
-            rows.summary.format = guess.format.name();
-            open_reader(&guess.format, &mut window, &mut rows, &request)?
-        };
-        Ok(Self { window, rows, format: guess.format, reader, error: None, finished: false })
+        decoder.open_next()?;
+        Ok(decoder)
     }
 
     /// The schema of every batch: the columns of the request, then its system columns, all nullable.
@@ -184,17 +200,16 @@ impl Decoder {
         self.rows.schema()
     }
 
-    /// The format that is read; for [`Format::Auto`], what was decided.
+    /// The format that is read; for [`Format::Auto`], what was decided (in an archive, for its first member).
     pub fn format(&self) -> &Format {
         &self.format
     }
 
     /// The columns that the file itself declares with types (Zeek, Parquet), where it does.
     pub fn native_columns(&self) -> Option<Vec<Column>> {
-        match &self.reader {
-            Reader::Empty => None,
-            Reader::Text(records) => records.native_columns(),
-            Reader::Parquet(parquet) => Some(parquet.native_columns()),
+        match &self.part {
+            Some(part) => part.records.native_columns(),
+            None => self.native.clone(),
         }
     }
 
@@ -238,32 +253,111 @@ impl Decoder {
         Ok(Some(self.rows.take_batch()?))
     }
 
+    /// Reads until a batch is full (`true`) or nothing is left (`false`).
     fn read(&mut self) -> Result<bool> {
-        match &mut self.reader {
-            Reader::Empty => Ok(false),
-            Reader::Text(records) => records.read(&mut self.window, &mut self.rows),
-            Reader::Parquet(parquet) => parquet.read(&mut self.rows),
+        while let Some(part) = &mut self.part {
+            match part.records.read(&mut part.window, &mut self.rows) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                // The next member may be sound.
+                Err(error) if part.is_member && error.kind() == Kind::BadInput => {
+                    let damage = unreadable(&error);
+                    self.rows.reject_part(damage.reason, damage.detail, None, damage.raw);
+                }
+                Err(error) => return Err(error),
+            }
+            self.end_part();
+            self.open_next()?;
         }
+        Ok(false)
+    }
+
+    /// Opens what comes next, passing over members that cannot be read.
+    fn open_next(&mut self) -> Result<()> {
+        loop {
+            match self.inputs.next()? {
+                Next::End => {
+                    self.part = None;
+                    return Ok(());
+                }
+                Next::Unreadable(member, damage) => {
+                    self.rows.set_member(Some(member));
+                    self.rows.reject_part(damage.reason, damage.detail, None, damage.raw);
+                }
+                Next::Input(input) => match self.open_part(input) {
+                    Ok(()) => return Ok(()),
+                    Err(error) if self.inputs.members() > 0 && error.kind() == Kind::BadInput => {
+                        let damage = unreadable(&error);
+                        self.rows.reject_part(damage.reason, damage.detail, None, damage.raw);
+                    }
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+    }
+
+    fn open_part(&mut self, input: Input) -> Result<()> {
+        let Input { member, mut window, layers } = input;
+        let is_member = member.is_some();
+        self.rows.set_member(member);
+        window.detect_line_end();
+        let guess = match &self.request.format {
+            Format::Auto => auto::decide(window.bytes(), window.at_end())?,
+            format => auto::Guess { format: format.clone(), why: format!("the source declares `{}`", format.name()) },
+        };
+        let is_first = self.rows.summary.why.is_empty();
+        if is_first {
+            self.rows.summary.compression = if layers.is_empty() { "none".to_owned() } else { layers.join("+") };
+        }
+        let is_empty = window.bytes().is_empty() && window.at_end();
+        let (name, mut why) = match is_empty {
+            true => ("empty", "the file has no bytes".to_owned()),
+            false => (guess.format.name(), guess.why),
+        };
+        let records: Box<dyn Records> = match is_empty {
+            true => Box::new(NoRecords),
+            false => open_records(&guess.format, &mut window, &mut self.rows, &self.request)?,
+        };
+        if let Some(shape) = records.shape() {
+            why = format!("{why}: {shape}");
+        }
+        if let Some(encoding) = window.stream().encoding() {
+            why = format!("{why}, in {encoding}");
+        }
+        let summary = &mut self.rows.summary;
+        if is_first {
+            summary.why = why;
+            summary.format = name;
+            self.format = guess.format;
+        } else if summary.format != name && name != "empty" {
+            summary.format = if summary.format == "empty" { name } else { "mixed" };
+        }
+        self.part = Some(Part { is_member, window, records });
+        Ok(())
+    }
+
+    /// Reports the damage found in the part that has been read.
+    fn end_part(&mut self) {
+        self.native = self.native_columns();
+        for damage in self.inputs.meter().take_damages() {
+            self.rows.reject_part(damage.reason, damage.detail, None, damage.raw);
+        }
+        self.update_summary();
     }
 
     /// Reads what is left of the input and reports damage found in it.
     fn finish(&mut self) -> Result<()> {
-        let stream = self.window.stream_mut();
-        stream.drain()?;
-        if let Some(damage) = stream.take_damage() {
-            let detail = damage.detail;
-            self.rows.reject_part(damage.reason, detail, None, damage.raw);
-        }
-        self.update_summary();
+        self.inputs.drain()?;
+        self.end_part();
         Ok(())
     }
 
     fn update_summary(&mut self) {
-        self.rows.summary.decoded_bytes = self.window.stream().decoded_bytes();
-        match &self.reader {
-            Reader::Empty => {}
-            Reader::Text(records) => records.note_fields(&mut self.rows.summary.fields),
-            Reader::Parquet(parquet) => parquet.note_fields(&mut self.rows.summary.fields),
+        let summary = &mut self.rows.summary;
+        summary.decoded_bytes = self.inputs.meter().text_bytes();
+        summary.members = self.inputs.members();
+        if let Some(part) = &self.part {
+            part.records.note_fields(&mut summary.fields);
         }
     }
 
@@ -278,17 +372,44 @@ impl Decoder {
     }
 }
 
-fn open_reader(format: &Format, window: &mut Window, rows: &mut Rows, request: &DecodeRequest) -> Result<Reader> {
-    let records: Box<dyn Records> = match format {
+fn open_records(
+    format: &Format,
+    window: &mut Window,
+    rows: &mut Rows,
+    request: &DecodeRequest,
+) -> Result<Box<dyn Records>> {
+    Ok(match format {
         Format::Auto => return Err(Error::bug("failed to decode: `auto` was not resolved to a format")),
         Format::Json { records } => Box::new(json::JsonReader::open(records, window, rows)?),
         Format::Delimited(dialect) => Box::new(delimited::DelimitedReader::new(dialect.clone(), rows)),
-        Format::Zeek => Box::new(zeek::ZeekReader::open(window, rows)?),
-        Format::Regex { pattern } => Box::new(regex_lines::RegexReader::new(pattern, rows)?),
-        Format::Lines => Box::new(lines::LinesReader::new(rows)),
-        Format::Parquet => return Ok(Reader::Parquet(Box::new(parquet::ParquetReader::open(window, rows, request)?))),
-    };
-    Ok(Reader::Text(records))
+        Format::Zeek => zeek::open(window, rows)?,
+        Format::Regex { pattern, start } => regex_lines::open(pattern, start.as_deref(), rows)?,
+        Format::Lines { start } => lines::open(start.as_deref(), rows)?,
+        Format::Parquet => Box::new(parquet::ParquetReader::open(window, rows, request)?),
+        other => return Err(Error::bad_input(format!("`{}` files are not supported in this version", other.name()))),
+    })
+}
+
+/// Checks what a format is made of before any data comes: expressions, patterns, encodings.
+///
+/// # Errors
+/// `BadConfig` that names the text that does not hold.
+pub fn check(format: &Format, packing: &Packing) -> Result<()> {
+    if let Some(label) = &packing.encoding {
+        stream::encoding_by_label(label)?;
+    }
+    match format {
+        Format::Regex { pattern, start } => {
+            line_reader::expression(pattern)?;
+            check_start(start.as_deref())
+        }
+        Format::Lines { start } => check_start(start.as_deref()),
+        _ => Ok(()),
+    }
+}
+
+fn check_start(start: Option<&str>) -> Result<()> {
+    start.map_or(Ok(()), |pattern| line_reader::expression(pattern).map(drop))
 }
 
 /// The Arrow type of a declared type.

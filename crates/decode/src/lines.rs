@@ -4,57 +4,46 @@ use std::collections::BTreeMap;
 
 use millpond_core::Result;
 
-use super::json::refuse_long_line;
+use super::line_reader::{Framing, LineFormat, LineReader};
 use super::rows::{Record, Rows};
 use super::values::Value;
-use super::window::{Window, is_blank};
 use super::{Records, builders, kinds};
 
 /// The one field.
 const FIELD: &str = "line";
 
-/// Reads lines.
-pub(super) struct LinesReader {
+struct Lines {
     /// Which columns are the line; any other is NULL.
     is_line: Vec<bool>,
+    requested: bool,
+    /// Whether the source freezes its columns and the line is not among them.
+    unknown: bool,
     any: bool,
 }
 
-impl LinesReader {
-    pub(super) fn new(rows: &Rows) -> Self {
-        Self { is_line: rows.columns().iter().map(|column| column.name == FIELD).collect(), any: false }
-    }
+/// Opens a reader of lines, or of runs of lines where `start` says how they start.
+///
+/// # Errors
+/// `BadConfig` for an expression that does not compile.
+pub(super) fn open(start: Option<&str>, rows: &Rows) -> Result<Box<dyn Records>> {
+    let is_line: Vec<bool> = rows.columns().iter().map(|column| column.name == FIELD).collect();
+    let requested = is_line.contains(&true);
+    let unknown = rows.frozen_names().is_some_and(|names| !requested && !names.iter().any(|name| name == FIELD));
+    let format = Lines { is_line, requested, unknown, any: false };
+    Ok(Box::new(LineReader::new(Framing::new(start)?, format)))
 }
 
-impl Records for LinesReader {
-    fn read(&mut self, window: &mut Window, rows: &mut Rows) -> Result<bool> {
-        let requested = self.is_line.contains(&true);
-        let frozen = rows.frozen_names().is_some_and(|names| !requested && !names.iter().any(|name| name == FIELD));
-        while !rows.is_full() {
-            let Some(line) = window.line(rows.limits.record_bytes_max)? else { return Ok(false) };
-            if line.too_long {
-                refuse_long_line(window, line, rows)?;
-                continue;
+impl LineFormat for Lines {
+    fn read(&mut self, raw: &[u8], offset: u64, rows: &mut Rows) -> Result<()> {
+        self.any = true;
+        let record = Record { offset: Some(offset), raw, misplaced: 0, unknown: self.unknown.then_some(FIELD) };
+        let value = |column: usize| if self.is_line[column] { Value::cell(raw) } else { Value::NULL };
+        rows.push(&record, value, |out| {
+            if !self.requested {
+                builders::write_member(FIELD.as_bytes(), &Value::cell(raw), out);
             }
-            let raw = &window.bytes()[..line.length];
-            if !is_blank(raw) {
-                let offset = Some(window.offset());
-                if !line.ended && window.stream().is_cut() {
-                    rows.reject_record("truncated_record", "the file ends inside the line".to_owned(), offset, raw);
-                } else {
-                    self.any = true;
-                    let record = Record { offset, raw, misplaced: 0, unknown: frozen.then_some(FIELD) };
-                    let value = |column: usize| if self.is_line[column] { Value::cell(raw) } else { Value::NULL };
-                    rows.push(&record, value, |out| {
-                        if !requested {
-                            builders::write_member(FIELD.as_bytes(), &Value::cell(raw), out);
-                        }
-                    });
-                }
-            }
-            window.consume(line.next);
-        }
-        Ok(true)
+        });
+        Ok(())
     }
 
     fn note_fields(&self, fields: &mut BTreeMap<String, u8>) {

@@ -3,7 +3,6 @@
 //! Each batch passes through the JSON reader, so the same declaration gives the same values whatever the file's types.
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Write};
 
 use arrow::datatypes::{DataType, Fields, TimeUnit};
 use arrow::json::LineDelimitedWriter;
@@ -13,8 +12,10 @@ use millpond_core::{Error, Result};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use super::Records;
 use super::json::RecordReader;
 use super::rows::Rows;
+use super::spool::spool;
 use super::window::Window;
 
 /// Rows read at once; they are held as JSON until they are handed out.
@@ -32,7 +33,7 @@ pub(super) struct ParquetReader {
 
 impl ParquetReader {
     pub(super) fn open(window: &mut Window, rows: &mut Rows, request: &DecodeRequest) -> Result<Self> {
-        let file = keep(window)?;
+        let file = spool(window)?;
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(unreadable)?;
         let fields = builder.schema().fields().clone();
         if fields.len() > rows.limits.fields_max {
@@ -53,30 +54,6 @@ impl ParquetReader {
         Ok(Self { reader, record: RecordReader::new(rows), fields, lines: Vec::new(), position: 0 })
     }
 
-    pub(super) fn native_columns(&self) -> Vec<Column> {
-        columns(&self.fields)
-    }
-
-    pub(super) fn note_fields(&self, fields: &mut BTreeMap<String, u8>) {
-        self.record.note_fields(fields);
-    }
-
-    pub(super) fn read(&mut self, rows: &mut Rows) -> Result<bool> {
-        while !rows.is_full() {
-            if self.position == self.lines.len() && !self.read_lines()? {
-                return Ok(false);
-            }
-            let start = self.position;
-            let end = self
-                .record
-                .scan(&self.lines, start, rows)
-                .map_err(|stop| Error::bug(format!("failed to read a row of Parquet as JSON: {stop:?}")))?;
-            self.record.emit(&self.lines, start, end, None, rows)?;
-            self.position = end + 1;
-        }
-        Ok(true)
-    }
-
     fn read_lines(&mut self) -> Result<bool> {
         let Some(batch) = self.reader.next() else { return Ok(false) };
         let batch = batch.map_err(|error| Error::bad_input("failed to read the file as Parquet").because(error))?;
@@ -94,18 +71,30 @@ impl ParquetReader {
     }
 }
 
-/// Writes the whole input to a temporary file.
-fn keep(window: &mut Window) -> Result<std::fs::File> {
-    let failed = |error: std::io::Error| Error::transient("failed to write a temporary file").because(error);
-    let mut file = BufWriter::new(tempfile::tempfile().map_err(failed)?);
-    loop {
-        file.write_all(window.bytes()).map_err(failed)?;
-        window.consume(window.bytes().len());
-        if !window.fill()? {
-            break;
+impl Records for ParquetReader {
+    fn read(&mut self, _: &mut Window, rows: &mut Rows) -> Result<bool> {
+        while !rows.is_full() {
+            if self.position == self.lines.len() && !self.read_lines()? {
+                return Ok(false);
+            }
+            let start = self.position;
+            let end = self
+                .record
+                .scan(&self.lines, start, rows)
+                .map_err(|stop| Error::bug(format!("failed to read a row of Parquet as JSON: {stop:?}")))?;
+            self.record.emit(&self.lines, start, end, None, rows)?;
+            self.position = end + 1;
         }
+        Ok(true)
     }
-    file.into_inner().map_err(|error| failed(error.into_error()))
+
+    fn note_fields(&self, fields: &mut BTreeMap<String, u8>) {
+        self.record.note_fields(fields);
+    }
+
+    fn native_columns(&self) -> Option<Vec<Column>> {
+        Some(columns(&self.fields))
+    }
 }
 
 fn unreadable(error: parquet::errors::ParquetError) -> Error {

@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use millpond_core::{Error, Result};
+use millpond_core::Result;
 use regex::bytes::{CaptureLocations, Regex};
 
 use super::Records;
 use super::cells::{Cells, Fields};
-use super::json::refuse_long_line;
+use super::line_reader::{Framing, LineFormat, LineReader, expression};
 use super::rows::Rows;
 use super::values::Value;
-use super::window::{Window, is_blank};
 
-/// Reads lines through a regular expression.
-pub(super) struct RegexReader {
+/// Reads records through a regular expression.
+struct RegexLines {
     regex: Regex,
     locations: CaptureLocations,
     /// The group number of each field.
@@ -21,50 +20,33 @@ pub(super) struct RegexReader {
     fields: Fields,
 }
 
-impl RegexReader {
-    pub(super) fn new(pattern: &str, rows: &Rows) -> Result<Self> {
-        let regex = Regex::new(pattern)
-            .map_err(|error| Error::bad_config(format!("`{pattern}` is not a regular expression")).because(error))?;
-        let named = regex.capture_names().enumerate().filter_map(|(group, name)| Some((group, name?.to_owned())));
-        let (groups, names): (Vec<usize>, Vec<String>) = named.unzip();
-        let fields = Fields::new(names, rows);
-        Ok(Self { locations: regex.capture_locations(), regex, groups, fields })
-    }
+/// Opens a reader of lines that match `pattern`.
+///
+/// # Errors
+/// `BadConfig` for an expression that does not compile.
+pub(super) fn open(pattern: &str, start: Option<&str>, rows: &Rows) -> Result<Box<dyn Records>> {
+    let regex = expression(pattern)?;
+    let named = regex.capture_names().enumerate().filter_map(|(group, name)| Some((group, name?.to_owned())));
+    let (groups, names): (Vec<usize>, Vec<String>) = named.unzip();
+    let fields = Fields::new(names, rows);
+    let format = RegexLines { locations: regex.capture_locations(), regex, groups, fields };
+    Ok(Box::new(LineReader::new(Framing::new(start)?, format)))
 }
 
-impl Records for RegexReader {
-    fn read(&mut self, window: &mut Window, rows: &mut Rows) -> Result<bool> {
-        while !rows.is_full() {
-            let Some(line) = window.line(rows.limits.record_bytes_max)? else { return Ok(false) };
-            if line.too_long {
-                refuse_long_line(window, line, rows)?;
-                continue;
-            }
-            let raw = &window.bytes()[..line.length];
-            let offset = window.offset();
-            if !is_blank(raw) {
-                if !line.ended && window.stream().is_cut() {
-                    rows.reject_record(
-                        "truncated_record",
-                        "the file ends inside the line".to_owned(),
-                        Some(offset),
-                        raw,
-                    );
-                } else if self.regex.captures_read(&mut self.locations, raw).is_none() {
-                    let detail = "the line does not match the expression of the source".to_owned();
-                    rows.reject_record("no_match", detail, Some(offset), raw);
-                } else {
-                    let (groups, locations) = (&self.groups, &self.locations);
-                    let cell = |field: usize| match locations.get(groups[field]) {
-                        Some((start, end)) => Value::cell(&raw[start..end]),
-                        None => Value::NULL,
-                    };
-                    self.fields.push(rows, Cells { offset, raw, count: groups.len(), cell: &cell });
-                }
-            }
-            window.consume(line.next);
+impl LineFormat for RegexLines {
+    fn read(&mut self, raw: &[u8], offset: u64, rows: &mut Rows) -> Result<()> {
+        if self.regex.captures_read(&mut self.locations, raw).is_none() {
+            let detail = "the line does not match the expression of the source".to_owned();
+            rows.reject_record("no_match", detail, Some(offset), raw);
+            return Ok(());
         }
-        Ok(true)
+        let (groups, locations) = (&self.groups, &self.locations);
+        let cell = |field: usize| match locations.get(groups[field]) {
+            Some((start, end)) => Value::cell(&raw[start..end]),
+            None => Value::NULL,
+        };
+        self.fields.push(rows, Cells { offset, raw, count: groups.len(), cell: &cell });
+        Ok(())
     }
 
     fn note_fields(&self, fields: &mut BTreeMap<String, u8>) {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Builder, RecordBatch, RecordBatchOptions, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, Int64Builder, RecordBatch, RecordBatchOptions, StringArray, StringBuilder};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use millpond_core::columns::{Column, SystemColumn};
 use millpond_core::format::{DecodeLimits, DecodeRequest, Drift};
 use millpond_core::{Error, Result};
 
+use super::archive::MEMBER_MARK;
 use super::builders::{Builder, Misfits, Path, TextBuilder};
 use super::values::Value;
 use super::{Reject, Summary, arrow_schema};
@@ -27,6 +28,9 @@ pub(super) struct Rows {
     builders: Vec<Builder>,
     system: Vec<SystemBuilder>,
     file: String,
+    member: Option<Arc<str>>,
+    /// What `_file` is from which row of this batch on.
+    files: Vec<(usize, String)>,
     declared: Vec<String>,
     drift: Drift,
     misfits: Misfits,
@@ -79,13 +83,15 @@ impl Rows {
         let mut limits = request.limits;
         limits.record_bytes_max = limits.record_bytes_max.min(RECORD_BYTES_CAP);
         Ok(Self {
-            summary: Summary { format: "empty", compression: "none", ..Summary::default() },
+            summary: Summary { format: "empty", compression: "none".to_owned(), ..Summary::default() },
             limits,
             schema: arrow_schema(&request.columns, &request.system),
             columns: request.columns.clone(),
             builders: request.columns.iter().map(|column| Builder::new(&column.kind)).collect::<Result<_>>()?,
             system: request.system.iter().map(|column| SystemBuilder::new(*column)).collect(),
             file: request.file.clone(),
+            member: None,
+            files: vec![(0, request.file.clone())],
             declared: request.declared.clone(),
             drift: request.drift,
             misfits: Misfits::new(wants(SystemColumn::Rescued) && request.drift == Drift::Rescue),
@@ -97,6 +103,19 @@ impl Rows {
             rejects: Vec::new(),
             reject_bytes: 0,
         })
+    }
+
+    /// The rows that follow are of this member of the archive.
+    pub(super) fn set_member(&mut self, member: Option<Arc<str>>) {
+        let name = match &member {
+            Some(member) => format!("{}{MEMBER_MARK}{member}", self.file),
+            None => self.file.clone(),
+        };
+        self.member = member;
+        match self.files.last_mut() {
+            Some((start, last)) if *start == self.rows => *last = name,
+            _ => self.files.push((self.rows, name)),
+        }
     }
 
     pub(super) fn schema(&self) -> SchemaRef {
@@ -196,13 +215,15 @@ impl Rows {
         self.summary.records += 1;
         self.summary.rejected += 1;
         self.reject_bytes += raw.len() + 64;
-        self.rejects.push(Reject { row, offset, reason, detail, raw: raw.to_vec() });
+        let member = self.member.clone();
+        self.rejects.push(Reject { member, row, offset, reason, detail, raw: raw.to_vec() });
     }
 
     /// Refuses bytes that are not a record.
     pub(super) fn reject_part(&mut self, reason: &'static str, detail: String, offset: Option<u64>, raw: Vec<u8>) {
         self.reject_bytes += raw.len() + 64;
-        self.rejects.push(Reject { row: None, offset, reason, detail, raw });
+        let member = self.member.clone();
+        self.rejects.push(Reject { member, row: None, offset, reason, detail, raw });
     }
 
     pub(super) fn take_rejects(&mut self) -> Vec<Reject> {
@@ -219,7 +240,7 @@ impl Rows {
         let mut arrays = self.builders.iter_mut().map(Builder::finish).collect::<Result<Vec<_>>>()?;
         for builder in &mut self.system {
             let array: ArrayRef = match builder {
-                SystemBuilder::File => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&self.file, rows))),
+                SystemBuilder::File => Arc::new(file_names(&self.files, rows)),
                 SystemBuilder::Row(builder) | SystemBuilder::Offset(builder) => Arc::new(builder.finish()),
                 SystemBuilder::Raw(builder) | SystemBuilder::Rescued(builder) | SystemBuilder::Rest(builder) => {
                     Arc::new(builder.finish()?)
@@ -227,6 +248,8 @@ impl Rows {
             };
             arrays.push(array);
         }
+        self.files.drain(..self.files.len() - 1);
+        self.files[0].0 = 0;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let invariant = |error| Error::bug("failed to build a batch").because(error);
         let batch = RecordBatch::try_new_with_options(self.schema(), arrays, &options).map_err(invariant)?;
@@ -237,4 +260,15 @@ impl Rows {
         self.frozen.drain(..).for_each(|row| keep[row] = false);
         filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(invariant)
     }
+}
+
+/// The names of files, each from its first row on.
+fn file_names(files: &[(usize, String)], rows: usize) -> StringArray {
+    let bytes = files.iter().map(|(_, name)| name.len()).max().unwrap_or(0) * rows;
+    let mut names = StringBuilder::with_capacity(rows, bytes);
+    let ends = files.iter().skip(1).map(|(start, _)| *start).chain([rows]);
+    for ((start, name), end) in files.iter().zip(ends) {
+        (*start..end).for_each(|_| names.append_value(name));
+    }
+    names.finish()
 }

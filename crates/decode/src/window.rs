@@ -24,7 +24,7 @@ pub(super) struct Window {
 /// One line of the window, by positions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
-    /// Length without the line end.
+    /// Where it ends, without the line end.
     pub(super) length: usize,
     /// Where the next line starts.
     pub(super) next: usize,
@@ -41,10 +41,6 @@ impl Window {
 
     pub(super) fn stream(&self) -> &Stream {
         &self.stream
-    }
-
-    pub(super) fn stream_mut(&mut self) -> &mut Stream {
-        &mut self.stream
     }
 
     /// The bytes read and not consumed.
@@ -118,31 +114,52 @@ impl Window {
     }
 
     /// The line at position 0; `None` at the end of the stream. A line over `max` bytes is cut there.
+    #[inline]
     pub(super) fn line(&mut self, max: usize) -> Result<Option<Line>> {
-        let mut searched = 0;
+        self.line_at(0, max)
+    }
+
+    /// The line at `start`; its positions count from position 0 of the window.
+    pub(super) fn line_at(&mut self, start: usize, max: usize) -> Result<Option<Line>> {
+        let mut searched = start;
         loop {
             let bytes = self.bytes();
             if let Some(found) = memchr::memchr(self.line_end, &bytes[searched..]) {
                 let end = searched + found;
-                let length = if end > 0 && bytes[end - 1] == b'\r' { end - 1 } else { end };
-                if length > max {
-                    return Ok(Some(Line { length: max, next: max, ended: false, too_long: true }));
+                let length = if end > start && bytes[end - 1] == b'\r' { end - 1 } else { end };
+                if length - start > max {
+                    return Ok(Some(Line { length: start + max, next: start + max, ended: false, too_long: true }));
                 }
                 return Ok(Some(Line { length, next: end + 1, ended: true, too_long: false }));
             }
             searched = bytes.len();
-            if searched > max + 1 {
-                return Ok(Some(Line { length: max, next: max, ended: false, too_long: true }));
+            if searched - start > max + 1 {
+                return Ok(Some(Line { length: start + max, next: start + max, ended: false, too_long: true }));
             }
             if !self.fill()? {
                 let bytes = self.bytes();
-                if bytes.is_empty() {
+                if bytes.len() == start {
                     return Ok(None);
                 }
-                let length = bytes.len() - usize::from(bytes.last() == Some(&b'\r'));
+                let has_cr = bytes.last() == Some(&b'\r');
+                let length = bytes.len() - usize::from(has_cr);
                 return Ok(Some(Line { length, next: bytes.len(), ended: false, too_long: false }));
             }
         }
+    }
+
+    /// The lines from position 0 to before the next one that starts a record; `None` at the end of the stream.
+    /// Lines that do not fit into `max` bytes together with the first are records of their own.
+    pub(super) fn lines_until(&mut self, max: usize, starts: impl Fn(&[u8]) -> bool) -> Result<Option<Line>> {
+        let Some(mut record) = self.line(max)? else { return Ok(None) };
+        while record.ended {
+            let Some(line) = self.line_at(record.next, max)? else { break };
+            if line.too_long || line.length > max || starts(&self.bytes()[record.next..line.length]) {
+                break;
+            }
+            record = line;
+        }
+        Ok(Some(record))
     }
 
     /// Consumes up to and including the next line end.

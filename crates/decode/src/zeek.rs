@@ -7,39 +7,43 @@ use millpond_core::{Error, Result};
 
 use super::Records;
 use super::cells::{CellBuffer, Cells, Fields};
-use super::json::{refuse_long_line, text};
+use super::json::text;
+use super::line_reader::{Framing, LineFormat, LineReader};
 use super::rows::Rows;
 use super::values::Kind;
-use super::window::{Line, Window, is_blank};
+use super::window::{Window, is_blank};
 
 /// Reads Zeek's TSV.
-pub(super) struct ZeekReader {
+struct Zeek {
     header: ZeekHeader,
     fields: Option<Fields>,
     cells: CellBuffer,
 }
 
-impl ZeekReader {
-    /// Reads the header.
-    pub(super) fn open(window: &mut Window, rows: &Rows) -> Result<Self> {
-        let mut reader = Self { header: ZeekHeader::new(), fields: None, cells: CellBuffer::default() };
-        while let Some(line) = window.line(rows.limits.record_bytes_max)? {
-            let text = &window.bytes()[..line.length];
-            if line.too_long || !(text.starts_with(b"#") || is_blank(text)) {
-                break;
-            }
-            reader.read_header(text, rows)?;
-            window.consume(line.next);
+/// Opens a reader, its header read.
+///
+/// # Errors
+/// `BadInput` when no `#fields` line comes first.
+pub(super) fn open(window: &mut Window, rows: &Rows) -> Result<Box<dyn Records>> {
+    let mut zeek = Zeek { header: ZeekHeader::new(), fields: None, cells: CellBuffer::default() };
+    while let Some(line) = window.line(rows.limits.record_bytes_max)? {
+        let text = &window.bytes()[..line.length];
+        if line.too_long || !(text.starts_with(b"#") || is_blank(text)) {
+            break;
         }
-        if reader.fields.is_none() {
-            return Err(Error::bad_input(
-                "failed to read the file as Zeek: no `#fields` line comes before the first record",
-            )
-            .hint("Zeek logs written as JSON are `format = \"json\"`"));
-        }
-        Ok(reader)
+        zeek.read_header(text, rows)?;
+        window.consume(line.next);
     }
+    if zeek.fields.is_none() {
+        return Err(Error::bad_input(
+            "failed to read the file as Zeek: no `#fields` line comes before the first record",
+        )
+        .hint("Zeek logs written as JSON are `format = \"json\"`"));
+    }
+    Ok(Box::new(LineReader::new(Framing::Lines, zeek)))
+}
 
+impl Zeek {
     fn read_header(&mut self, line: &[u8], rows: &Rows) -> Result<()> {
         if !self.header.read(line) {
             return Ok(());
@@ -52,14 +56,8 @@ impl ZeekReader {
         Ok(())
     }
 
-    fn read_record(&mut self, line: Line, window: &Window, rows: &mut Rows) {
+    fn read_record(&mut self, raw: &[u8], offset: u64, rows: &mut Rows) {
         let Some(fields) = &mut self.fields else { return };
-        let raw = &window.bytes()[..line.length];
-        let offset = window.offset();
-        if !line.ended && window.stream().is_cut() {
-            rows.reject_record("truncated_record", "the file ends inside the record".to_owned(), Some(offset), raw);
-            return;
-        }
         self.cells.clear();
         let mut start = 0;
         for (field, end) in memchr::memchr_iter(self.header.separator, raw).chain([raw.len()]).enumerate() {
@@ -78,23 +76,13 @@ impl ZeekReader {
     }
 }
 
-impl Records for ZeekReader {
-    fn read(&mut self, window: &mut Window, rows: &mut Rows) -> Result<bool> {
-        while !rows.is_full() {
-            let Some(line) = window.line(rows.limits.record_bytes_max)? else { return Ok(false) };
-            if line.too_long {
-                refuse_long_line(window, line, rows)?;
-                continue;
-            }
-            let text = &window.bytes()[..line.length];
-            if text.starts_with(b"#") {
-                self.read_header(text, rows)?;
-            } else if !is_blank(text) {
-                self.read_record(line, window, rows);
-            }
-            window.consume(line.next);
+impl LineFormat for Zeek {
+    fn read(&mut self, record: &[u8], offset: u64, rows: &mut Rows) -> Result<()> {
+        if record.starts_with(b"#") {
+            return self.read_header(record, rows);
         }
-        Ok(true)
+        self.read_record(record, offset, rows);
+        Ok(())
     }
 
     fn note_fields(&self, fields: &mut BTreeMap<String, u8>) {

@@ -12,7 +12,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use millpond_core::columns::{Column, SystemColumn};
-use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format};
+use millpond_core::format::{DecodeRequest, Format};
 use millpond_core::{Error, Result};
 
 use millpond_decode::{Decoder, arrow_schema};
@@ -53,14 +53,9 @@ impl FileTable {
 
     fn decoder(&self, batch_rows: usize) -> Result<Decoder> {
         let request = DecodeRequest {
-            format: self.format.clone(),
-            columns: self.columns.clone(),
             system: SYSTEM.to_vec(),
-            declared: Vec::new(),
-            drift: Drift::Rescue,
-            limits: DecodeLimits::default(),
-            file: self.name.clone(),
             batch_rows,
+            ..DecodeRequest::new(self.format.clone(), self.columns.clone(), &self.name)
         };
         Decoder::open((self.open)()?, request)
     }

@@ -14,7 +14,7 @@ use datafusion::logical_expr::LogicalPlan;
 use millpond_core::Error;
 use millpond_core::columns::{Column, ColumnType, SystemColumn, TimeFormat};
 use millpond_core::config::Problems;
-use millpond_core::format::{DecodeRequest, Format};
+use millpond_core::format::DecodeRequest;
 use millpond_core::plan::Plan;
 use millpond_core::source::{RESERVED_COLUMNS, Source, Sql};
 use millpond_core::units::nearest;
@@ -81,10 +81,9 @@ fn check_patterns(source: &Source, problems: &mut Problems) {
         let line = source.config.text.lines().position(|line| line.contains(text)).map_or(1, |index| index + 1);
         problems.add(&source.config.file, line, &error);
     };
-    if let Format::Regex { pattern } = &source.format
-        && let Err(error) = regex::bytes::Regex::new(pattern)
-    {
-        told(pattern, Error::bad_config("`pattern` is no regular expression").because(error));
+    if let Err(error) = millpond_decode::check(&source.format, &source.packing) {
+        let text = error.to_string();
+        told(text.split('`').nth(1).unwrap_or("[format]"), error);
     }
     let mut open: Vec<&ColumnType> = source.columns.iter().map(|column| &column.kind).collect();
     while let Some(kind) = open.pop() {
@@ -315,6 +314,7 @@ impl Prepared {
     pub fn decode_request(&self, plan: &Plan, file: &str) -> DecodeRequest {
         DecodeRequest {
             format: self.source.format.clone(),
+            packing: self.source.packing.clone(),
             columns: self.columns_used.clone(),
             system: self.system_used.clone(),
             declared: self.source.columns.iter().map(|column| column.name.clone()).collect(),

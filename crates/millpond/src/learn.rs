@@ -48,9 +48,13 @@ fn format_section(format: &Format) -> String {
     let mut text = format!("[format]\ntype = \"{}\"\n", format.name());
     match format {
         Format::Json { records } if !records.is_empty() => {
-            text.push_str(&format!("records = \"{}\"\n", records.join(".")))
+            let paths: Vec<String> = records.iter().map(|path| toml_text(&path.join("."))).collect();
+            match &paths[..] {
+                [path] => text.push_str(&format!("records = {path}\n")),
+                paths => text.push_str(&format!("records = [{}]\n", paths.join(", "))),
+            }
         }
-        Format::Regex { pattern } => text.push_str(&format!("pattern = '{pattern}'\n")),
+        Format::Regex { pattern, .. } => text.push_str(&format!("pattern = '{pattern}'\n")),
         Format::Delimited(delimited) => text.push_str(&delimited_options(delimited)),
         _ => {}
     }
@@ -189,8 +193,8 @@ mod tests {
             },
         ];
         let learned = Learned {
-            format: Format::Json { records: vec!["Records".into()] },
-            compression: "gzip",
+            format: Format::Json { records: vec![vec!["Records".into()]] },
+            compression: "gzip".into(),
             why: "because".into(),
             columns,
             records: 3,

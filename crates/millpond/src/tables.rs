@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use millpond_core::columns::{Column, ColumnType};
 use millpond_core::config::{EnrichTable, PondConfig};
-use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format};
+use millpond_core::format::{DecodeLimits, DecodeRequest, Format};
 use millpond_core::{Error, Result};
 use millpond_engine::decode::{Decoder, learn};
 use millpond_engine::tables::Tables;
@@ -120,16 +120,7 @@ fn reader(bytes: &Bytes) -> Box<dyn std::io::Read + Send> {
 }
 
 fn decode(name: &str, bytes: &Bytes, format: Format, columns: Vec<Column>) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-    let request = DecodeRequest {
-        format,
-        columns,
-        system: Vec::new(),
-        declared: Vec::new(),
-        drift: Drift::Rescue,
-        limits: DecodeLimits::default(),
-        file: name.to_owned(),
-        batch_rows: BATCH_ROWS,
-    };
+    let request = DecodeRequest::new(format, columns, name);
     let mut decoder = Decoder::open(reader(bytes), request)?;
     let mut batches = Vec::new();
     while let Some(batch) = decoder.next_batch()? {

@@ -182,6 +182,15 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// A table of names and texts.
+    pub fn named_texts(&mut self, problems: &mut Problems, key: &'static str) -> Vec<(String, String)> {
+        let read = |item: &Item| match item.as_table_like() {
+            Some(table) => table.iter().map(|(name, item)| Ok((name.to_owned(), text_of(item, name)?))).collect(),
+            None => Err(Error::bad_config(format!("`{key}` must be a table of names and texts"))),
+        };
+        self.read(problems, key, read).unwrap_or_default()
+    }
+
     /// Declared columns: a table of names and types.
     pub fn columns(&mut self, problems: &mut Problems, key: &'static str) -> Vec<Column> {
         let Some(item) = self.item(key) else { return Vec::new() };

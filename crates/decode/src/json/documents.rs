@@ -376,7 +376,7 @@ fn skip_value(window: &mut Window, mut show: impl FnMut(&[u8])) -> Result<()> {
 fn refuse_line(window: &mut Window, rows: &mut Rows) -> Result<()> {
     let Some(line) = window.line(rows.limits.record_bytes_max)? else { return Ok(()) };
     if line.too_long {
-        return super::refuse_long_line(window, line, rows);
+        return crate::line_reader::refuse_long_line(window, line, rows);
     }
     let raw = &window.bytes()[..line.length];
     refuse(Stop::Malformed(0, "`{` or `[` was expected"), 0, window.offset(), raw, rows);

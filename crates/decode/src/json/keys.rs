@@ -112,11 +112,32 @@ impl Keys {
         Ok((Some(index), end + 1))
     }
 
+    /// The index of a name as it is, without quotes and escapes; `None` once more keys were seen than are kept.
+    pub(crate) fn named(&mut self, name: &[u8], previous: Option<u32>) -> Option<u32> {
+        let guess = previous.map_or(self.first, |previous| self.keys[previous as usize].next);
+        if self.keys.get(guess as usize).is_some_and(|key| key.name.as_bytes() == name) {
+            return Some(guess);
+        }
+        let index = match self.by_text.get(name) {
+            Some(index) => *index,
+            None if self.keys.len() >= self.keys_max => return None,
+            None => self.add_named(name.into(), String::from_utf8_lossy(name).into_owned()),
+        };
+        match previous {
+            Some(previous) => self.keys[previous as usize].next = index,
+            None => self.first = index,
+        }
+        Some(index)
+    }
+
     fn add(&mut self, quoted: &[u8]) -> u32 {
-        let index = self.keys.len() as u32;
         let mut name = Vec::new();
         text::unescape(&quoted[..quoted.len() - 1], &mut name);
-        let name = String::from_utf8_lossy(&name).into_owned();
+        self.add_named(quoted, String::from_utf8_lossy(&name).into_owned())
+    }
+
+    fn add_named(&mut self, quoted: &[u8], name: String) -> u32 {
+        let index = self.keys.len() as u32;
         let column = self.columns.get(&name).copied();
         let declared = column.is_some() || self.declared.as_ref().is_none_or(|names| names.contains(&name));
         self.keys.push(Key { quoted: quoted.into(), name, column, declared, kinds: 0, next: NONE });

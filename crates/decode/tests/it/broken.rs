@@ -141,19 +141,3 @@ fn too_many_fields_are_too_big() {
         assert_eq!(error.kind(), Kind::TooBig, "{error:?}");
     }
 }
-
-#[test]
-fn containers_are_named() {
-    for (bytes, name) in [
-        (b"PK\x03\x04 zip".as_slice(), "zip"),
-        (b"BZh91AY&SY", "bzip2"),
-        (b"\xfd7zXZ\0", "xz"),
-        (b"ElfFile\0", "evtx"),
-        (b"Obj\x01", "avro"),
-    ] {
-        let error = try_decode(auto("a: int"), Box::new(bytes)).err().expect(name);
-        assert_eq!(error.kind(), Kind::BadInput);
-        assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
-        assert!(error.hint_text().is_some());
-    }
-}

@@ -19,7 +19,7 @@ fn json_types_are_merged_over_files() {
         r#"{"Records":[{"i":1,"f":1,"b":true,"t":"2024-01-02T03:04:05Z","s":{"x":1,"y":null},"l":[1,2],"m":1}]}"#;
     let second = r#"{"Records":[{"i":null,"f":1.5,"n":"443","s":{"z":{"q":["a"]}},"l":[],"m":"x","u":18446744073709551615,"e":{}}]}"#;
     let learned = learned(&[first, "", second]);
-    assert_eq!(learned.format, Format::Json { records: vec!["Records".to_owned()] });
+    assert_eq!(learned.format, Format::Json { records: vec![vec!["Records".to_owned()]] });
     assert_eq!(learned.records, 2);
     let expected = [
         "i: int",

@@ -14,7 +14,7 @@ use arrow::array::RecordBatch;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
-use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format};
+use millpond_core::format::{DecodeRequest, Format};
 use millpond_decode::{Decoder, Reject, Summary};
 
 /// Everything that a decode gave.
@@ -44,16 +44,7 @@ pub(crate) fn columns(text: &str) -> Vec<Column> {
 }
 
 pub(crate) fn request(format: Format, columns: Vec<Column>) -> DecodeRequest {
-    DecodeRequest {
-        format,
-        columns,
-        system: Vec::new(),
-        declared: Vec::new(),
-        drift: Drift::Rescue,
-        limits: DecodeLimits::default(),
-        file: "s3://logs/a.json".to_owned(),
-        batch_rows: 1000,
-    }
+    DecodeRequest { batch_rows: 1000, ..DecodeRequest::new(format, columns, "s3://logs/a.json") }
 }
 
 pub(crate) fn auto(text: &str) -> DecodeRequest {

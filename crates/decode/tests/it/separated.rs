@@ -132,8 +132,10 @@ fn zeek_without_a_header_is_bad_input() {
 #[test]
 fn regular_expressions() {
     let pattern = r#"^(?<ip>\S+) \S+ (?<user>\S+ )?\[(?<time>[^\]]+)\] "(?<method>\w+)"#.to_owned();
-    let request =
-        request(Format::Regex { pattern }, columns("time: timestamp(%d/%b/%Y:%H:%M:%S %z); ip: text; user: text"));
+    let request = request(
+        Format::Regex { pattern, start: None },
+        columns("time: timestamp(%d/%b/%Y:%H:%M:%S %z); ip: text; user: text"),
+    );
     let decoded = decode(request, b"1.2.3.4 - bob [06/Feb/2006:02:00:38 +0200] \"GET\nnope\n::1 - [x] \"POST /\n");
     let rows =
         [r#"{"time":"2006-02-06T00:00:38Z","ip":"1.2.3.4","user":"bob "}"#, r#"{"time":null,"ip":"::1","user":null}"#];

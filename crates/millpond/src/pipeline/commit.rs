@@ -35,7 +35,7 @@ pub(super) async fn done(
         fingerprint: done.fingerprint.clone(),
         schema_fingerprint: schema_fingerprint(&fields),
         format: done.finished.summary.format.to_owned(),
-        compression: done.finished.summary.compression.to_owned(),
+        compression: done.finished.summary.compression.clone(),
         memory_peak_bytes: memory,
         timings: timings(job, &done),
         outputs: done.outputs,
@@ -90,7 +90,7 @@ pub(super) async fn stopped(node: &Node, job: &Job<'_>, plan: &Plan, error: &Err
 async fn quarantined_file(node: &Node, job: &Job<'_>, error: &Error) -> Result<PendingTable> {
     let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
     let detail = format!("the whole file: {}{hint}", error.chain());
-    let reject = Reject { row: None, offset: None, reason: error.kind().name(), detail, raw: Vec::new() };
+    let reject = Reject { member: None, row: None, offset: None, reason: error.kind().name(), detail, raw: Vec::new() };
     let source = job.source.map_or("", |source| &source.name);
     let rows = quarantine_rows(source, &job.object.uri, &[reject])?;
     let job_id = job.id.to_string();

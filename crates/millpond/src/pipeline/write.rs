@@ -29,6 +29,7 @@ pub fn quarantine_schema() -> SchemaRef {
     let columns = [
         ("source", DataType::Utf8),
         ("object", DataType::Utf8),
+        ("member", DataType::Utf8),
         ("row", DataType::Int64),
         ("offset", DataType::Int64),
         ("reason", DataType::Utf8),
@@ -48,6 +49,7 @@ pub(super) fn quarantine_rows(source: &str, object: &str, rejects: &[Reject]) ->
     let columns = vec![
         constant(source),
         constant(object),
+        Arc::new(rejects.iter().map(|reject| reject.member.as_deref()).collect::<StringArray>()),
         number(|reject| reject.row),
         number(|reject| reject.offset),
         Arc::new(StringArray::from_iter_values(rejects.iter().map(|reject| reject.reason))),
