@@ -468,7 +468,8 @@ mod tests {
         assert!(problems.is_empty(), "{problems:?}");
         let source = source.expect("source");
         assert_eq!((source.table.as_str(), source.version, source.memory_bytes), ("my_app", 2, Some(64 << 20)));
-        assert_eq!(source.format, Format::Json { records: vec!["a".into(), "b".into()] });
+        let path = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(source.format, Format::Json { records: vec![path(&["a", "b"])] });
         assert!(source.matches[0].glob.matches("app/x.json") && !source.matches[0].glob.matches("x.json"));
         assert_eq!(source.columns[1].kind.to_string(), "{ name = text, tags = list(text) }");
         assert_eq!(source.columns[0].kind, ColumnType::parse("timestamp(ms)").expect("type"));

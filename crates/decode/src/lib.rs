@@ -28,15 +28,24 @@ mod rows;
 mod times;
 mod values;
 
+mod arrow_ipc;
+mod auditd;
 mod auto;
+mod avro;
 mod delimited;
+mod evtx;
+mod grok;
 mod json;
+mod key_value;
 mod line_reader;
 mod lines;
+mod orc;
 mod pairs;
 mod parquet;
 mod regex_lines;
 mod spool;
+mod syslog;
+mod windows_xml;
 mod zeek;
 
 pub mod learn;
@@ -386,7 +395,15 @@ fn open_records(
         Format::Regex { pattern, start } => regex_lines::open(pattern, start.as_deref(), rows)?,
         Format::Lines { start } => lines::open(start.as_deref(), rows)?,
         Format::Parquet => Box::new(parquet::ParquetReader::open(window, rows, request)?),
-        other => return Err(Error::bad_input(format!("`{}` files are not supported in this version", other.name()))),
+        Format::Syslog { payload } => syslog::open(*payload, rows)?,
+        Format::KeyValue => key_value::open(rows)?,
+        Format::Auditd => auditd::open(rows)?,
+        Format::Grok { pattern, definitions, start } => grok::open(pattern, definitions, start.as_deref(), rows)?,
+        Format::WindowsXml => windows_xml::open(rows)?,
+        Format::Evtx => evtx::open(window, rows)?,
+        Format::Arrow => arrow_ipc::open(window, rows, request)?,
+        Format::Avro => avro::open(window, rows, request)?,
+        Format::Orc => orc::open(window, rows, request)?,
     })
 }
 

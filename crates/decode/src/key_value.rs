@@ -1,0 +1,12 @@
+//! Lines of `name=value` pairs.
+
+use millpond_core::{Error, Result};
+
+use crate::Records;
+use crate::rows::Rows;
+
+/// Opens the reader.
+pub(crate) fn open(rows: &Rows) -> Result<Box<dyn Records>> {
+    let _ = (rows);
+    Err(Error::bad_input("`kv` files are not supported in this version"))
+}
