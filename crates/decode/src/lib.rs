@@ -103,6 +103,8 @@ pub struct Summary {
     pub rejected: u64,
     /// Values that did not fit their type.
     pub rescued: u64,
+    /// Rejects that are no records: damaged or stray pieces of the file.
+    pub damages: u64,
     /// Bytes after decompression.
     pub decoded_bytes: u64,
     /// The format read, as receipts name it; `empty` for a file without bytes, `mixed` for an archive of several.

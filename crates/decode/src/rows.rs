@@ -221,6 +221,7 @@ impl Rows {
 
     /// Refuses bytes that are not a record.
     pub(super) fn reject_part(&mut self, reason: &'static str, detail: String, offset: Option<u64>, raw: Vec<u8>) {
+        self.summary.damages += 1;
         self.reject_bytes += raw.len() + 64;
         let member = self.member.clone();
         self.rejects.push(Reject { member, row: None, offset, reason, detail, raw });

@@ -148,6 +148,8 @@ impl<'a> Job<'a> {
             balance: Default::default(),
             signals: 0,
             rescued: 0,
+            damages: 0,
+            members: 0,
             bytes_in: self.object.size_bytes,
             bytes_decoded: 0,
             bytes_out: 0,
