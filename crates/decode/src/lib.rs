@@ -5,6 +5,33 @@
 //! the limits of the request, whatever the size of the file.
 //!
 //! Nothing here knows SQL, object stores or tasks: a [`Decoder`] pulls from a `Read` in the caller's thread.
+//!
+//! ```
+//! use millpond_core::columns::{Column, ColumnType, SystemColumn};
+//! use millpond_core::format::{DecodeRequest, Format};
+//! use millpond_decode::Decoder;
+//!
+//! let column = |name: &str, kind: &str| ColumnType::parse(kind).map(|kind| Column { name: name.to_owned(), kind });
+//! let columns = vec![column("time", "timestamp")?, column("user", "map(text)")?, column("bytes", "int")?];
+//! let request = DecodeRequest {
+//!     system: vec![SystemColumn::Row, SystemColumn::Rest],
+//!     ..DecodeRequest::new(Format::Auto, columns, "app.log")
+//! };
+//! let file = br#"{"time":"2024-05-01T10:00:00Z","user":{"name":"ada"},"bytes":"17","action":"login"}
+//! {"time":"2024-05-01T10:00:01Z","bytes":"many"}
+//! not JSON
+//! "#;
+//! let mut decoder = Decoder::open(Box::new(&file[..]), request)?;
+//! let batch = decoder.next_batch()?.expect("rows");
+//! assert_eq!((batch.num_rows(), batch.num_columns()), (2, 5));
+//! assert!(decoder.next_batch()?.is_none());
+//!
+//! // `many` is no number: NULL, and counted. The last line is no record: kept with its place and its reason.
+//! assert_eq!(decoder.summary().rescued, 1);
+//! let rejects = decoder.take_rejects();
+//! assert_eq!((rejects[0].reason, rejects[0].offset, &rejects[0].raw[..]), ("bad_json", Some(131), &b"not JSON"[..]));
+//! # Ok::<(), millpond_core::Error>(())
+//! ```
 
 use std::collections::BTreeMap;
 use std::io::Read;
