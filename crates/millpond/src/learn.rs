@@ -189,6 +189,9 @@ fn output_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use millpond_core::config::Problems;
+    use millpond_core::source::{Source, SourceFiles, Sql};
+
     use super::*;
 
     #[test]
@@ -233,5 +236,42 @@ mod tests {
             "{}",
             proposal.transform
         );
+    }
+
+    #[test]
+    fn options_are_read_as_they_are_written() {
+        let w3c = Delimited { comment: Some(b'#'), brackets: false, quote: None, ..Delimited::space() };
+        let names = Header::Names(vec!["client:port".into(), "b".into()]);
+        let definitions = vec![("X".into(), r"\d+".into()), ("Y".into(), "y".into())];
+        for format in [
+            Format::Delimited(w3c),
+            Format::Delimited(Delimited { skip: 1, delimiter: b';', escape: Some(b'\\'), ..Delimited::csv() }),
+            Format::Delimited(Delimited { null: Some("-".into()), comment: Some(b'#'), ..Delimited::tsv() }),
+            Format::Delimited(Delimited { header: names, ..Delimited::space() }),
+            Format::Syslog { payload: Payload::Json },
+            Format::Syslog { payload: Payload::KeyValue },
+            Format::Syslog { payload: Payload::Cef },
+            Format::Regex { pattern: r"^(?<a>\d+'\s)".into(), start: Some(r"^\d".into()) },
+            Format::Grok { pattern: "%{X:x}".into(), definitions, start: None },
+            Format::Lines { start: Some(r"^\S".into()) },
+        ] {
+            let learned = Learned {
+                format: format.clone(),
+                compression: "none".into(),
+                why: "because".into(),
+                columns: Vec::new(),
+                records: 1,
+            };
+            let sql = |text: &str| Sql { file: "x".into(), text: text.into() };
+            let files = SourceFiles {
+                name: "mine".into(),
+                config: sql(&propose("mine", &learned).config),
+                transform: Some(sql("select 1")),
+                signals: Vec::new(),
+            };
+            let mut problems = Problems::default();
+            let source = Source::parse(&files, &mut problems).map(|source| source.format);
+            assert_eq!(source, Some(format), "{}\n{:?}", files.config.text, problems.found);
+        }
     }
 }
