@@ -137,10 +137,14 @@ pub struct Delimited {
     pub repeated: bool,
     /// The byte around fields that hold delimiters or line ends; doubled to stand for itself.
     pub quote: Option<u8>,
+    /// The byte that makes a quote behind it part of the field, besides doubling it (`\\` in Apache and nginx logs).
+    pub escape: Option<u8>,
     /// Whether `[` and `]` around a field are quotes, too (`[06/Feb/2019:00:00:38 +0000]`).
     pub brackets: bool,
     /// Lines that start with this byte are not records.
     pub comment: Option<u8>,
+    /// Lines at the start of the file that are neither header nor records.
+    pub skip: usize,
     /// Where the field names come from.
     pub header: Header,
     /// The text that stands for no value, besides the empty cell.
@@ -200,8 +204,10 @@ impl Delimited {
             delimiter: b',',
             repeated: false,
             quote: Some(b'"'),
+            escape: None,
             brackets: false,
             comment: None,
+            skip: 0,
             header: Header::FirstLine,
             null: None,
         }
@@ -214,7 +220,14 @@ impl Delimited {
 
     /// Space-separated values with a header line; `-` is no value.
     pub fn space() -> Self {
-        Self { delimiter: b' ', repeated: true, brackets: true, null: Some("-".to_owned()), ..Self::csv() }
+        Self {
+            delimiter: b' ',
+            repeated: true,
+            escape: Some(b'\\'),
+            brackets: true,
+            null: Some("-".to_owned()),
+            ..Self::csv()
+        }
     }
 
     fn name(&self) -> &'static str {

@@ -351,8 +351,10 @@ fn parse_delimited(section: &mut Section<'_>, defaults: Delimited, problems: &mu
         delimiter: section.parsed(problems, "delimiter", one_byte("delimiter")).flatten().unwrap_or(defaults.delimiter),
         repeated: defaults.repeated,
         quote: section.parsed(problems, "quote", one_byte("quote")).unwrap_or(defaults.quote),
+        escape: section.parsed(problems, "escape", one_byte("escape")).unwrap_or(defaults.escape),
         brackets: section.boolean(problems, "brackets").unwrap_or(defaults.brackets),
         comment: section.parsed(problems, "comment", one_byte("comment")).unwrap_or(defaults.comment),
+        skip: section.count(problems, "skip").map_or(defaults.skip, |lines| lines as usize),
         header: section.texts(problems, "header").map_or(defaults.header, Header::Names),
         null: section.text(problems, "null").or(defaults.null),
     }

@@ -40,7 +40,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
-use millpond_core::format::{DecodeRequest, Delimited, Format, Packing};
+use millpond_core::format::{DecodeRequest, Format, Packing};
 use millpond_core::{Error, Kind, Result};
 
 mod archive;
@@ -64,6 +64,7 @@ mod evtx;
 mod grok;
 mod json;
 mod key_value;
+mod known;
 mod line_reader;
 mod lines;
 mod orc;
@@ -488,9 +489,4 @@ fn arrow_field(column: &Column) -> Field {
 pub fn arrow_schema(columns: &[Column], system: &[SystemColumn]) -> SchemaRef {
     let system = system.iter().map(|column| Field::new(column.name(), arrow_type(&column.kind()), true));
     Arc::new(Schema::new(columns.iter().map(arrow_field).chain(system).collect::<Vec<_>>()))
-}
-
-/// The dialect of W3C extended logs: `#Fields:` names the columns, `-` is no value.
-fn w3c(delimiter: u8) -> Delimited {
-    Delimited { delimiter, quote: None, comment: Some(b'#'), ..Delimited::space() }
 }

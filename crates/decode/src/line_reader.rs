@@ -19,6 +19,11 @@ pub(crate) trait LineFormat: Send {
     /// `TooBig` where a limit of the file is reached.
     fn read(&mut self, record: &[u8], offset: u64, rows: &mut Rows) -> Result<()>;
 
+    /// Whether a line is a record, not a header or a comment, so that it is missed where the file is cut in it.
+    fn is_record(&self, _line: &[u8]) -> bool {
+        true
+    }
+
     /// Adds the fields seen to the summary.
     fn note_fields(&self, fields: &mut BTreeMap<String, u8>);
 
@@ -89,7 +94,7 @@ impl<F: LineFormat> Records for LineReader<F> {
             let record = &window.bytes()[..line.length];
             if !is_blank(record) {
                 let offset = window.offset();
-                if !line.ended && window.stream().is_cut() {
+                if !line.ended && window.stream().is_cut() && self.format.is_record(record) {
                     let detail = "the file ends inside the record".to_owned();
                     rows.reject_record("truncated_record", detail, Some(offset), record);
                 } else {
