@@ -9,9 +9,12 @@ use super::json::scan::{self, skip_whitespace};
 use super::magic;
 use super::w3c;
 use super::window::is_blank;
+use super::{auditd, cef, key_value, leef, syslog};
 
 /// Records looked at to decide whether a text is separated values.
 const RECORDS_LOOKED_AT: usize = 20;
+/// Lines looked at to decide whether a text is a log of a known kind.
+const LINES_LOOKED_AT: usize = 50;
 /// Bytes looked at for NUL, which no text has.
 const NUL_BYTES: usize = 1024;
 /// First keys of documents that wrap records in an array.
@@ -56,6 +59,9 @@ pub(super) fn decide(bytes: &[u8], at_end: bool) -> Result<Guess> {
         return Ok(guess);
     }
     if let Some(guess) = decide_space(bytes) {
+        return Ok(guess);
+    }
+    if let Some(guess) = decide_log(bytes, at_end) {
         return Ok(guess);
     }
     if let Some(guess) = decide_separated(bytes, at_end) {
@@ -108,7 +114,7 @@ fn wrapper(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     bytes.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !is_blank(line))
 }
 
@@ -128,6 +134,18 @@ fn decide_space(bytes: &[u8]) -> Option<Guess> {
         return Some(Guess::new(Format::Delimited(Delimited::space()), "the first line is a VPC flow log header"));
     }
     None
+}
+
+/// Lines that say what they are by their marks, headers or pairs.
+fn decide_log(bytes: &[u8], at_end: bool) -> Option<Guess> {
+    let whole = if at_end { bytes.len() } else { memchr::memrchr2(b'\n', b'\r', bytes).unwrap_or(bytes.len()) };
+    let lines = lines(&bytes[..whole]).take(LINES_LOOKED_AT);
+    let found = cef::recognise(lines.clone())
+        .or_else(|| leef::recognise(lines.clone()))
+        .or_else(|| auditd::recognise(lines.clone()))
+        .or_else(|| syslog::recognise(lines.clone()))
+        .or_else(|| key_value::recognise(lines.clone()));
+    found.map(|(format, why)| Guess::new(format, why))
 }
 
 fn decide_separated(bytes: &[u8], at_end: bool) -> Option<Guess> {
