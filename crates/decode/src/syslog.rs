@@ -62,9 +62,8 @@ impl LineFormat for Syslog {
         } else {
             set_object(&header, raw, pairs);
         }
-        if self.payload != Payload::KeyValue {
-            let kind = if header.message < raw.len() { Kind::Cell } else { Kind::Null };
-            pairs.add(b"message", kind, header.message, raw.len());
+        if self.payload != Payload::KeyValue && header.message < raw.len() {
+            pairs.add(b"message", Kind::Cell, header.message, raw.len());
         }
         let message = &raw[header.message..];
         match self.payload {

@@ -88,7 +88,9 @@ impl Header {
         if !header.read_rfc5424(line, at) {
             header.read_rfc3164(line, at);
         }
-        header.message = skip_blanks(line, header.message);
+        if !header.is_empty() {
+            header.message = skip_blanks(line, header.message);
+        }
         header
     }
 
