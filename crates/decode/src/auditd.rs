@@ -404,9 +404,8 @@ fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
 pub(crate) fn recognise<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Option<(Format, String)> {
     let is_record = |line: &&[u8]| Preamble::parse(line).is_some();
     let (found, all) = (lines.clone().filter(is_record).count(), lines.count());
-    (found > 0 && found * 4 >= all * 3).then(|| {
-        (Format::Auditd, format!("{found} of the first {all} lines have `type=` and `audit(time:number)`"))
-    })
+    (found > 0 && found * 4 >= all * 3)
+        .then(|| (Format::Auditd, format!("{found} of the first {all} lines have `type=` and `audit(time:number)`")))
 }
 
 #[cfg(test)]

@@ -352,7 +352,13 @@ impl ListBuilder {
         let DataType::List(field) = arrow_type(kind) else {
             return Err(Error::bug("failed to build a list: the type is not a list"));
         };
-        Ok(Self { field, items: Builder::new(item, modified_us)?, count: 0, offsets: vec![0], nulls: NullBufferBuilder::new(0) })
+        Ok(Self {
+            field,
+            items: Builder::new(item, modified_us)?,
+            count: 0,
+            offsets: vec![0],
+            nulls: NullBufferBuilder::new(0),
+        })
     }
 
     fn append(&mut self, value: &Value<'_>, misfits: &mut Misfits, path: &Path<'_>) -> bool {

@@ -136,8 +136,9 @@ impl<'a> Expansion<'a> {
         let mut parts = inner.splitn(3, ':');
         let name = parts.next().unwrap_or_default();
         let Some(definition) = self.definitions.get(name).copied().or_else(|| library().get(name).copied()) else {
-            return Err(Error::bad_config(format!("`%{{{name}}}` is not a grok pattern"))
-                .hint("define it under `patterns` in `[format]`; names are upper case, such as `WORD` or `GREEDYDATA`"));
+            return Err(Error::bad_config(format!("`%{{{name}}}` is not a grok pattern")).hint(
+                "define it under `patterns` in `[format]`; names are upper case, such as `WORD` or `GREEDYDATA`",
+            ));
         };
         match parts.next().filter(|field| !field.is_empty()) {
             Some(field) => self.start_group(field),
@@ -219,7 +220,15 @@ mod tests {
             ("IPV4", &["10.0.0.1", "255.255.255.255"][..], &["256.1.1.1", "1.2.3"][..]),
             (
                 "IPV6",
-                &["::", "::1", "fe80::1", "1:2:3:4:5:6:7:8", "2001:db8::8a2e:370:7334", "::ffff:10.0.0.1", "64:ff9b::1.2.3.4"],
+                &[
+                    "::",
+                    "::1",
+                    "fe80::1",
+                    "1:2:3:4:5:6:7:8",
+                    "2001:db8::8a2e:370:7334",
+                    "::ffff:10.0.0.1",
+                    "64:ff9b::1.2.3.4",
+                ],
                 &["1:2", "host"],
             ),
             ("INT", &["12", "-3", "+4"], &["x"]),
@@ -236,7 +245,11 @@ mod tests {
             ("UNIXPATH", &["/", "/var/log/a b.log", "/x"], &["x"]),
             ("WINPATH", &[r"C:\Windows\x.exe", r"\\server\share"], &["x"]),
             ("URI", &["https://u@example.com:8080/a/b?c=d", "ftp://h"], &["example.com"]),
-            ("TIMESTAMP_ISO8601", &["2023-07-10T11:45:12.5Z", "2023-07-10 11:45:12 +0200", "2023-07-10 11:45"], &["2023"]),
+            (
+                "TIMESTAMP_ISO8601",
+                &["2023-07-10T11:45:12.5Z", "2023-07-10 11:45:12 +0200", "2023-07-10 11:45"],
+                &["2023"],
+            ),
             ("HTTPDATE", &["06/Feb/2019:00:00:38 +0000"], &["06/Feb"]),
             ("SYSLOGTIMESTAMP", &["Oct 11 22:14:15", "Mar  1 01:02:03"], &["11 Oct"]),
             ("DATE_US", &["07/10/2023", "7-10-23"], &["2023/7"]),

@@ -220,7 +220,8 @@ pub(crate) fn recognise<'a>(lines: impl Iterator<Item = &'a [u8]> + Clone) -> Op
     }
     let messages = || headers.iter().map(|(header, line)| &line[header.message..]);
     if messages().all(is_object) {
-        let why = format!("{found} of the first {} lines have a syslog header, and their messages are JSON", headers.len());
+        let why =
+            format!("{found} of the first {} lines have a syslog header, and their messages are JSON", headers.len());
         return Some((Format::Syslog { payload: Payload::Json, start: None }, why));
     }
     if messages().all(key_value::is_pairs) {

@@ -101,8 +101,7 @@ fn parse_clock(text: &[u8]) -> Option<i64> {
         }
         _ => return None,
     };
-    (hour <= 23 && minute <= 59 && second <= 60)
-        .then_some((hour * 3600 + minute * 60 + second) * 1_000_000 + micros)
+    (hour <= 23 && minute <= 59 && second <= 60).then_some((hour * 3600 + minute * 60 + second) * 1_000_000 + micros)
 }
 
 fn parse_pattern(text: &str, items: &[Item<'_>]) -> Option<i64> {

@@ -53,16 +53,34 @@ fn syslog_headers_of_all_kinds_are_read() {
         r#"{"facility":"user","severity":"notice","priority":13,"timestamp":"Oct 11 22:14:15","hostname":"web","appname":"sshd","procid":"12","message":"hello"}"#,
     );
     for (line, expected) in [
-        ("Oct  1 22:14:15 web app: x", r#"{"timestamp":"Oct  1 22:14:15","hostname":"web","appname":"app","message":"x"}"#),
+        (
+            "Oct  1 22:14:15 web app: x",
+            r#"{"timestamp":"Oct  1 22:14:15","hostname":"web","appname":"app","message":"x"}"#,
+        ),
         ("2023 Oct 11 22:14:15 web x y", r#"{"timestamp":"2023 Oct 11 22:14:15","hostname":"web","message":"x y"}"#),
         ("Oct 11 2023 22:14:15: %ASA-6: x", r#"{"timestamp":"Oct 11 2023 22:14:15","message":"%ASA-6: x"}"#),
         ("Oct 11 22:14:15 fw : %ASA-6: x", r#"{"timestamp":"Oct 11 22:14:15","hostname":"fw","message":"%ASA-6: x"}"#),
-        ("Oct 11 22:14:15 kernel: [1.2] x", r#"{"timestamp":"Oct 11 22:14:15","appname":"kernel","message":"[1.2] x"}"#),
-        ("Oct 11 22:14:15.123 h a[1] (b): x", r#"{"timestamp":"Oct 11 22:14:15.123","hostname":"h","appname":"a","procid":"1","message":"(b): x"}"#),
-        ("2023-10-11T22:14:15+02:00 INFO app: x", r#"{"severity":"info","timestamp":"2023-10-11T22:14:15+02:00","appname":"app","message":"x"}"#),
+        (
+            "Oct 11 22:14:15 kernel: [1.2] x",
+            r#"{"timestamp":"Oct 11 22:14:15","appname":"kernel","message":"[1.2] x"}"#,
+        ),
+        (
+            "Oct 11 22:14:15.123 h a[1] (b): x",
+            r#"{"timestamp":"Oct 11 22:14:15.123","hostname":"h","appname":"a","procid":"1","message":"(b): x"}"#,
+        ),
+        (
+            "2023-10-11T22:14:15+02:00 INFO app: x",
+            r#"{"severity":"info","timestamp":"2023-10-11T22:14:15+02:00","appname":"app","message":"x"}"#,
+        ),
         ("2023-10-11 22:14:15,5 x=1 y", r#"{"timestamp":"2023-10-11 22:14:15,5","message":"x=1 y"}"#),
-        ("45: *Mar  1 18:46:11.1 UTC: %SYS-5: x", r#"{"sequence":"45","timestamp":"Mar  1 18:46:11.1","message":"%SYS-5: x"}"#),
-        ("45: rtr: .Mar  1 18:46:11: %SYS-5: x", r#"{"sequence":"45","timestamp":"Mar  1 18:46:11","hostname":"rtr","message":"%SYS-5: x"}"#),
+        (
+            "45: *Mar  1 18:46:11.1 UTC: %SYS-5: x",
+            r#"{"sequence":"45","timestamp":"Mar  1 18:46:11.1","message":"%SYS-5: x"}"#,
+        ),
+        (
+            "45: rtr: .Mar  1 18:46:11: %SYS-5: x",
+            r#"{"sequence":"45","timestamp":"Mar  1 18:46:11","hostname":"rtr","message":"%SYS-5: x"}"#,
+        ),
         ("Oct 11 22:14:15 alone", r#"{"timestamp":"Oct 11 22:14:15","message":"alone"}"#),
         ("Oct 11 22:14:15", r#"{"timestamp":"Oct 11 22:14:15"}"#),
         ("<192>Oct 11 22:14:15 x", r#"{"message":"<192>Oct 11 22:14:15 x"}"#),
@@ -121,7 +139,10 @@ fn cef_extensions_end_before_the_next_key() {
     cef("", "");
     cef("src=10.0.0.1 msg=hello to you  act=x ", r#","src":"10.0.0.1","msg":"hello to you","act":"x""#);
     cef(r"msg=a\=b \\ c\nd|e f=", r#","msg":"a=b \\ c\nd|e","f":null"#);
-    cef("cs1Label=Rule cs1=Block all url=http://h/?a=b&c=d", r#","cs1Label":"Rule","cs1":"Block all","url":"http://h/?a=b&c=d""#);
+    cef(
+        "cs1Label=Rule cs1=Block all url=http://h/?a=b&c=d",
+        r#","cs1Label":"Rule","cs1":"Block all","url":"http://h/?a=b&c=d""#,
+    );
     cef("ad.x[0]=1 = 2 a=3 a=4", r#","ad.x[0]":"1 = 2","a":"4""#);
     cef("words only", "");
 }
@@ -147,12 +168,30 @@ fn cef_is_found_in_three_shapes() {
 fn leef_is_read_with_any_delimiter() {
     let message = |line: &str| serde_json::to_string(line).expect("text is JSON");
     for (line, expected) in [
-        ("LEEF:1.0|V|P|1|E|src=1\tmsg=a b=c\tx\ty=", r#""leef_version":"1.0","device_vendor":"V","device_product":"P","device_version":"1","event_id":"E","src":"1","msg":"a b=c\tx","y":null"#),
-        ("LEEF:2.0|V|P|1|E|^|src=1^usr=ann", r#""leef_version":"2.0","device_vendor":"V","device_product":"P","device_version":"1","event_id":"E","src":"1","usr":"ann""#),
-        ("LEEF:2.0|V|P|1|E|x5E|src=1^usr=ann", r#""leef_version":"2.0","device_vendor":"V","device_product":"P","device_version":"1","event_id":"E","src":"1","usr":"ann""#),
-        ("LEEF:2.0|V|P|1|E|0x09|src=1\tusr=ann", r#""leef_version":"2.0","device_vendor":"V","device_product":"P","device_version":"1","event_id":"E","src":"1","usr":"ann""#),
-        ("LEEF:2.0|V|P|1|E|src=1\t\tusr=a|b", r#""leef_version":"2.0","device_vendor":"V","device_product":"P","device_version":"1","event_id":"E","src":"1","usr":"a|b""#),
-        ("LEEF:1.0|V||1|E", r#""leef_version":"1.0","device_vendor":"V","device_product":null,"device_version":"1","event_id":"E""#),
+        (
+            "LEEF:1.0|V|P|1|E|src=1\tmsg=a b=c\tx\ty=",
+            r#""leef_version":"1.0","device_vendor":"V","device_product":"P","device_version":"1","event_id":"E","src":"1","msg":"a b=c\tx","y":null"#,
+        ),
+        (
+            "LEEF:2.0|V|P|1|E|^|src=1^usr=ann",
+            r#""leef_version":"2.0","device_vendor":"V","device_product":"P","device_version":"1","event_id":"E","src":"1","usr":"ann""#,
+        ),
+        (
+            "LEEF:2.0|V|P|1|E|x5E|src=1^usr=ann",
+            r#""leef_version":"2.0","device_vendor":"V","device_product":"P","device_version":"1","event_id":"E","src":"1","usr":"ann""#,
+        ),
+        (
+            "LEEF:2.0|V|P|1|E|0x09|src=1\tusr=ann",
+            r#""leef_version":"2.0","device_vendor":"V","device_product":"P","device_version":"1","event_id":"E","src":"1","usr":"ann""#,
+        ),
+        (
+            "LEEF:2.0|V|P|1|E|src=1\t\tusr=a|b",
+            r#""leef_version":"2.0","device_vendor":"V","device_product":"P","device_version":"1","event_id":"E","src":"1","usr":"a|b""#,
+        ),
+        (
+            "LEEF:1.0|V||1|E",
+            r#""leef_version":"1.0","device_vendor":"V","device_product":null,"device_version":"1","event_id":"E""#,
+        ),
     ] {
         assert_fields(syslog(Payload::Leef, None), line, &format!(r#"{{"message":{},{expected}}}"#, message(line)));
     }
@@ -164,12 +203,18 @@ fn leef_is_read_with_any_delimiter() {
 #[test]
 fn pairs_are_read_with_what_surrounds_them() {
     for (line, expected) in [
-        (r#"date=2024-10-14 devname="fw \"1\"" n= e="" user=N/A"#, r#"{"date":"2024-10-14","devname":"fw \"1\"","n":null,"e":"","user":"N/A"}"#),
+        (
+            r#"date=2024-10-14 devname="fw \"1\"" n= e="" user=N/A"#,
+            r#"{"date":"2024-10-14","devname":"fw \"1\"","n":null,"e":"","user":"N/A"}"#,
+        ),
         (r#"path="C:\new" a='x y' a=2"#, r#"{"path":"C:\\new","a":"2"}"#),
         ("Accepted user=bob, ip=1.2.3.4, why=a b", r#"{"user":"bob","ip":"1.2.3.4","why":"a b","message":"Accepted"}"#),
         ("a=1|b=2|c", r#"{"a":"1","b":"2","message":"c"}"#),
         ("<189>a=1 b=2", r#"{"syslog":{"facility":"local7","severity":"notice","priority":189},"a":"1","b":"2"}"#),
-        ("Oct 11 22:14:15 h k: IN=e0 DF OUT= SYN", r#"{"syslog":{"timestamp":"Oct 11 22:14:15","hostname":"h","appname":"k"},"IN":"e0","OUT":null,"message":"DF SYN"}"#),
+        (
+            "Oct 11 22:14:15 h k: IN=e0 DF OUT= SYN",
+            r#"{"syslog":{"timestamp":"Oct 11 22:14:15","hostname":"h","appname":"k"},"IN":"e0","OUT":null,"message":"DF SYN"}"#,
+        ),
         ("message=own word", r#"{"message":"own"}"#),
         ("no pairs", r#"{"message":"no pairs"}"#),
     ] {
@@ -209,7 +254,12 @@ fn audit_columns_have_types() {
     let types = "timestamp: timestamp(s); event_id: int; SYSCALL: map(text); PATH: list(map(text))";
     let request = with_system(request(Format::Auditd, columns(types)), &[SystemColumn::Offset, SystemColumn::Raw]);
     let decoded = decode(request, AUDIT.as_bytes());
-    assert!(decoded.rows[0].starts_with(r#"{"timestamp":"2013-03-28T14:36:03.243Z","event_id":24287,"SYSCALL":{"arch":"c000003e""#), "{}", decoded.rows[0]);
+    assert!(
+        decoded.rows[0]
+            .starts_with(r#"{"timestamp":"2013-03-28T14:36:03.243Z","event_id":24287,"SYSCALL":{"arch":"c000003e""#),
+        "{}",
+        decoded.rows[0]
+    );
     assert!(decoded.rows[0].contains(r#""_offset":0,"_raw":"type=SYSCALL"#));
     assert!(decoded.rows[0].contains(r#"item=1 name=\"/x\"\ntype=PROCTITLE"#));
     assert!(decoded.rows[1].contains(r#""SYSCALL":null,"PATH":null"#));
@@ -259,7 +309,8 @@ fn octets_are_counted() {
     };
     let rows = [r#"{"message":"one\ntwo"}"#, r#"{"message":"x"}"#, r#"{"message":"y"}"#];
     for between in ["", "\n", "\r\n"] {
-        let decoded = decode(request(syslog(Payload::Text, None), columns("message: text")), framed(between).as_bytes());
+        let decoded =
+            decode(request(syslog(Payload::Text, None), columns("message: text")), framed(between).as_bytes());
         assert_decoded(&decoded, &rows, &[]);
     }
     // A length that is not true costs the framing of its own line only.
@@ -304,9 +355,16 @@ fn records_start_where_the_source_says() {
     assert_eq!(decode(request_of(syslog(Payload::Text, start)), crlf.as_bytes()).rows.len(), 3);
     // What does not fit into a record together with its first line is a record of its own.
     let limits = DecodeLimits { record_bytes_max: 12, ..DecodeLimits::default() };
-    let limited = DecodeRequest { limits, ..request(Format::Lines { start: Some("^#".into()) }, columns("line: text")) };
+    let limited =
+        DecodeRequest { limits, ..request(Format::Lines { start: Some("^#".into()) }, columns("line: text")) };
     let text = "#1\nabc\ndefghijk\nlm\n#2\n0123456789abcdef\nxy\n#3\n";
-    let rows = [r##"{"line":"#1\nabc"}"##, r#"{"line":"defghijk\nlm"}"#, r##"{"line":"#2"}"##, r#"{"line":"xy"}"#, r##"{"line":"#3"}"##];
+    let rows = [
+        r##"{"line":"#1\nabc"}"##,
+        r#"{"line":"defghijk\nlm"}"#,
+        r##"{"line":"#2"}"##,
+        r#"{"line":"xy"}"#,
+        r##"{"line":"#3"}"##,
+    ];
     assert_decoded(&decode(limited, text.as_bytes()), &rows, &["3 record_too_long: 0123456789ab"]);
 }
 
@@ -450,12 +508,30 @@ fn columns_do_not_matter() {
 fn hostile_lines_take_linear_time() {
     let many = |text: &str| text.repeat(300_000 / text.len());
     for line in [
-        many("a=\""), many("a='\\"), many("a=1 "), many(" "), many("="), many("[a b=\""), many("\\|"), many("x["), many("9"),
-        many("a=1,,"), many("%{"), many(" \t,"),
+        many("a=\""),
+        many("a='\\"),
+        many("a=1 "),
+        many(" "),
+        many("="),
+        many("[a b=\""),
+        many("\\|"),
+        many("x["),
+        many("9"),
+        many("a=1,,"),
+        many("%{"),
+        many(" \t,"),
     ] {
-        for prefix in ["", "<1>", "<1>1 - - - - - [a ", "CEF:0|a|b|c|d|e|f|", "LEEF:1.0|a|b|c|d|", "type=A msg=audit(1:1): msg='"] {
+        for prefix in
+            ["", "<1>", "<1>1 - - - - - [a ", "CEF:0|a|b|c|d|e|f|", "LEEF:1.0|a|b|c|d|", "type=A msg=audit(1:1): msg='"]
+        {
             let text = format!("{prefix}{line}");
-            for format in [Format::KeyValue, syslog(Payload::Cef, None), syslog(Payload::Leef, None), Format::Auditd, syslog(Payload::Text, None)] {
+            for format in [
+                Format::KeyValue,
+                syslog(Payload::Cef, None),
+                syslog(Payload::Leef, None),
+                Format::Auditd,
+                syslog(Payload::Text, None),
+            ] {
                 let request = with_system(request(format, columns("a: text")), &[SystemColumn::Rest]);
                 let started = std::time::Instant::now();
                 let _ = try_decode(request, Box::new(std::io::Cursor::new(text.clone())));
