@@ -1,7 +1,7 @@
 //! Proposing a source from samples: `source.toml` and a first transform.
 
 use millpond_core::columns::{Column, ColumnType, TimeFormat};
-use millpond_core::format::{Delimited, Format, Header};
+use millpond_core::format::{Delimited, Format, Header, Payload};
 use millpond_engine::decode::learn::Learned;
 
 /// A proposed source, ready to be written into `sources/<name>/`.
@@ -55,6 +55,7 @@ fn format_section(format: &Format) -> String {
             }
         }
         Format::Regex { pattern, .. } => text.push_str(&format!("pattern = '{pattern}'\n")),
+        Format::Syslog { payload: Payload::Json, .. } => text.push_str("payload = \"json\"\n"),
         Format::Delimited(delimited) => text.push_str(&delimited_options(delimited)),
         _ => {}
     }

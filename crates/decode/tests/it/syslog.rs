@@ -546,6 +546,31 @@ fn hostile_lines_take_linear_time() {
     assert!(started.elapsed().as_secs() < 20);
 }
 
+proptest::proptest! {
+    #[test]
+    fn garbage_never_panics(
+        input in 0usize..9,
+        flips in proptest::collection::vec((proptest::prelude::any::<usize>(), proptest::prelude::any::<u8>()), 0..8),
+        marks in proptest::collection::vec((proptest::prelude::any::<usize>(), 0usize..12), 0..8),
+    ) {
+        let (format, text) = inputs().swap_remove(input);
+        let mut bytes = text.into_bytes();
+        for (position, byte) in flips {
+            let length = bytes.len();
+            bytes[position % length] = byte;
+        }
+        for (position, mark) in marks {
+            let at = position % bytes.len();
+            bytes.insert(at, b"\\\"'=|<>[]: \n"[mark]);
+        }
+        let limits = DecodeLimits { record_bytes_max: 64, depth_max: 5, ..DecodeLimits::default() };
+        for limits in [limits, DecodeLimits::default()] {
+            let request = DecodeRequest { limits, ..everything(format.clone()) };
+            let _ = try_decode(request, Box::new(std::io::Cursor::new(bytes.clone())));
+        }
+    }
+}
+
 #[test]
 fn formats_are_recognised() {
     for (text, name) in [
