@@ -20,6 +20,8 @@ pub enum Format {
     Syslog {
         /// What the messages hold.
         payload: Payload,
+        /// Where a record starts when it can span lines.
+        start: Option<String>,
     },
     /// One record a line, `name=value` pairs.
     KeyValue,
@@ -168,8 +170,8 @@ impl Format {
             Self::Json { .. } => "json",
             Self::Delimited(delimited) => delimited.name(),
             Self::Zeek => "zeek",
-            Self::Syslog { payload: Payload::Cef } => "cef",
-            Self::Syslog { payload: Payload::Leef } => "leef",
+            Self::Syslog { payload: Payload::Cef, .. } => "cef",
+            Self::Syslog { payload: Payload::Leef, .. } => "leef",
             Self::Syslog { .. } => "syslog",
             Self::KeyValue => "kv",
             Self::Auditd => "auditd",
@@ -187,7 +189,7 @@ impl Format {
 
     /// Whether all values are text as written, so that numbers and times among them can only be guessed.
     pub fn has_untyped_values(&self) -> bool {
-        let typed = matches!(self, Self::Json { .. } | Self::Syslog { payload: Payload::Json });
+        let typed = matches!(self, Self::Json { .. } | Self::Syslog { payload: Payload::Json, .. });
         self.is_text() && !typed
     }
 
@@ -303,6 +305,8 @@ pub struct DecodeRequest {
     pub limits: DecodeLimits,
     /// What `_file` holds; a member of an archive has its own name behind it: `logs.zip!/2024/app.log`.
     pub file: String,
+    /// When the file was last changed, in microseconds since 1970 in UTC: the year of `timestamp(syslog)` follows from it.
+    pub modified_us: Option<i64>,
     /// Rows of a batch, at most.
     pub batch_rows: usize,
 }
@@ -319,6 +323,7 @@ impl DecodeRequest {
             drift: Drift::Rescue,
             limits: DecodeLimits::default(),
             file: file.into(),
+            modified_us: None,
             batch_rows: crate::plan::BATCH_ROWS,
         }
     }

@@ -262,7 +262,7 @@ fn parse_options(named: Format, section: &mut Section<'_>, problems: &mut Proble
             }
         }
         Format::Delimited(defaults) => Format::Delimited(parse_delimited(section, defaults, problems)),
-        Format::Syslog { payload } => {
+        Format::Syslog { payload, .. } => {
             let choices = [
                 ("text", Payload::Text),
                 ("json", Payload::Json),
@@ -270,7 +270,10 @@ fn parse_options(named: Format, section: &mut Section<'_>, problems: &mut Proble
                 ("cef", Payload::Cef),
                 ("leef", Payload::Leef),
             ];
-            Format::Syslog { payload: section.choice(problems, "payload", &choices).unwrap_or(payload) }
+            Format::Syslog {
+                payload: section.choice(problems, "payload", &choices).unwrap_or(payload),
+                start: section.text(problems, "start"),
+            }
         }
         Format::Regex { .. } => Format::Regex {
             pattern: section.text(problems, "pattern").unwrap_or_default(),
@@ -313,9 +316,9 @@ fn formats() -> [(&'static str, Format); 20] {
         ("tsv", Format::Delimited(Delimited::tsv())),
         ("space", Format::Delimited(Delimited::space())),
         ("zeek", Format::Zeek),
-        ("syslog", Format::Syslog { payload: Payload::Text }),
-        ("cef", Format::Syslog { payload: Payload::Cef }),
-        ("leef", Format::Syslog { payload: Payload::Leef }),
+        ("syslog", Format::Syslog { payload: Payload::Text, start: None }),
+        ("cef", Format::Syslog { payload: Payload::Cef, start: None }),
+        ("leef", Format::Syslog { payload: Payload::Leef, start: None }),
         ("kv", Format::KeyValue),
         ("auditd", Format::Auditd),
         ("regex", Format::Regex { pattern: String::new(), start: None }),

@@ -7,12 +7,14 @@ use super::cells::CellBuffer;
 use super::delimited::{Split, W3C_FIELDS, cells_of, split_quoted};
 use super::json::scan::{self, skip_whitespace};
 use super::window::is_blank;
-use super::{known, magic};
+use super::{auditd, cef, key_value, known, leef, magic, syslog};
 
 /// Records looked at to decide whether a text is separated values.
 pub(super) const RECORDS_LOOKED_AT: usize = 20;
 /// Of how many records one may be unlike the others: logs have an odd line now and then.
 pub(super) const RECORDS_PER_ODD_ONE: usize = 10;
+/// Lines looked at to decide whether a text is a log of a known kind.
+const LINES_LOOKED_AT: usize = 50;
 /// Bytes of a field name, at most.
 const NAME_BYTES_MAX: usize = 64;
 /// Bytes looked at for NUL, which no text has.
@@ -62,6 +64,9 @@ pub(super) fn decide(bytes: &[u8], at_end: bool) -> Result<Guess> {
         return Ok(guess);
     }
     if let Some(guess) = decide_known(bytes, at_end) {
+        return Ok(guess);
+    }
+    if let Some(guess) = decide_log(bytes, at_end) {
         return Ok(guess);
     }
     if let Some(guess) = decide_separated(bytes, at_end) {
@@ -114,7 +119,7 @@ fn wrapper(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     bytes.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !is_blank(line))
 }
 
@@ -153,6 +158,18 @@ fn decide_known(bytes: &[u8], at_end: bool) -> Option<Guess> {
     let found = known::find(bytes, at_end)?;
     let why = format!("the first {} lines have the shape of {}, which has no header", found.lines, found.name);
     Some(Guess::new(Format::Delimited(Delimited { header: Header::Names(found.fields), ..Delimited::space() }), why))
+}
+
+/// Lines that say what they are by their marks, headers or pairs.
+fn decide_log(bytes: &[u8], at_end: bool) -> Option<Guess> {
+    let whole = if at_end { bytes.len() } else { memchr::memrchr2(b'\n', b'\r', bytes).unwrap_or(bytes.len()) };
+    let lines = lines(&bytes[..whole]).take(LINES_LOOKED_AT);
+    let found = cef::recognise(lines.clone())
+        .or_else(|| leef::recognise(lines.clone()))
+        .or_else(|| auditd::recognise(lines.clone()))
+        .or_else(|| syslog::recognise(lines.clone()))
+        .or_else(|| key_value::recognise(lines.clone()));
+    found.map(|(format, why)| Guess::new(format, why))
 }
 
 fn decide_separated(bytes: &[u8], at_end: bool) -> Option<Guess> {

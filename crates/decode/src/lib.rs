@@ -59,12 +59,14 @@ mod arrow_ipc;
 mod auditd;
 mod auto;
 mod avro;
+mod cef;
 mod delimited;
 mod evtx;
 mod grok;
 mod json;
 mod key_value;
 mod known;
+mod leef;
 mod line_reader;
 mod lines;
 mod orc;
@@ -425,8 +427,8 @@ fn open_records(
         Format::Regex { pattern, start } => regex_lines::open(pattern, start.as_deref(), rows)?,
         Format::Lines { start } => lines::open(start.as_deref(), rows)?,
         Format::Parquet => Box::new(parquet::ParquetReader::open(window, rows, request)?),
-        Format::Syslog { payload } => syslog::open(*payload, rows)?,
-        Format::KeyValue => key_value::open(rows)?,
+        Format::Syslog { payload, start } => syslog::open(*payload, start.as_deref(), window, rows)?,
+        Format::KeyValue => key_value::open(window, rows)?,
         Format::Auditd => auditd::open(rows)?,
         Format::Grok { pattern, definitions, start } => grok::open(pattern, definitions, start.as_deref(), rows)?,
         Format::WindowsXml => windows_xml::open(rows)?,
@@ -450,7 +452,11 @@ pub fn check(format: &Format, packing: &Packing) -> Result<()> {
             line_reader::expression(pattern)?;
             check_start(start.as_deref())
         }
-        Format::Lines { start } => check_start(start.as_deref()),
+        Format::Grok { pattern, definitions, start } => {
+            grok::Grok::compile(pattern, definitions)?;
+            check_start(start.as_deref())
+        }
+        Format::Lines { start } | Format::Syslog { start, .. } => check_start(start.as_deref()),
         _ => Ok(()),
     }
 }

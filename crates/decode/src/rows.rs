@@ -87,7 +87,11 @@ impl Rows {
             limits,
             schema: arrow_schema(&request.columns, &request.system),
             columns: request.columns.clone(),
-            builders: request.columns.iter().map(|column| Builder::new(&column.kind)).collect::<Result<_>>()?,
+            builders: request
+                .columns
+                .iter()
+                .map(|column| Builder::new(&column.kind, request.modified_us))
+                .collect::<Result<_>>()?,
             system: request.system.iter().map(|column| SystemBuilder::new(*column)).collect(),
             file: request.file.clone(),
             member: None,

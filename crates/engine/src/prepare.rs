@@ -321,6 +321,7 @@ impl Prepared {
             drift: self.source.drift,
             limits: plan.decode,
             file: file.to_owned(),
+            modified_us: None,
             batch_rows: plan.batch_rows,
         }
     }

@@ -54,9 +54,9 @@ fn format_section(format: &Format) -> String {
                 paths => text.push_str(&format!("records = [{}]\n", paths.join(", "))),
             }
         }
+        Format::Syslog { payload: Payload::Json, .. } => text.push_str("payload = \"json\"\n"),
         Format::Delimited(delimited) => text.push_str(&delimited_options(delimited)),
-        Format::Syslog { payload: Payload::Json } => text.push_str("payload = \"json\"\n"),
-        Format::Syslog { payload: Payload::KeyValue } => text.push_str("payload = \"kv\"\n"),
+        Format::Syslog { payload: Payload::KeyValue, .. } => text.push_str("payload = \"kv\"\n"),
         Format::Regex { pattern, start } => text.push_str(&pattern_options(pattern, start.as_deref())),
         Format::Grok { pattern, definitions, start } => {
             text.push_str(&pattern_options(pattern, start.as_deref()));

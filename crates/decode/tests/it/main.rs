@@ -8,6 +8,7 @@ mod properties;
 mod samples;
 mod separated;
 mod streams;
+mod syslog;
 
 use std::io::Read;
 
