@@ -11,7 +11,7 @@ use millpond_decode::{Decoder, Summary};
 
 use super::{auto, decode, request, try_decode, with_system};
 
-const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/samples");
+pub(crate) const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/samples");
 /// Percent of the files whose records must be counted exactly.
 const EXACT_PERCENT_MIN: usize = 97;
 
