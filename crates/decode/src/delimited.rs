@@ -249,6 +249,14 @@ fn split_plain(dialect: &Delimited, line: &[u8], cells: &mut CellBuffer) {
 /// Splits a line of a log: `"…"` and, where the dialect has brackets, `[…]` are one cell when a delimiter or the end of
 /// the line follows; else they are text. What stands for no value does so between quotes, too (`"-"`).
 pub(super) fn split_log(dialect: &Delimited, line: &[u8], cells: &mut CellBuffer) {
+    let has_marks = match (dialect.quote, dialect.brackets) {
+        (Some(quote), true) => memchr::memchr2(quote, b'[', line).is_some(),
+        (Some(quote), false) => memchr::memchr(quote, line).is_some(),
+        (None, brackets) => brackets,
+    };
+    if !has_marks {
+        return split_plain(dialect, line, cells);
+    }
     cells.clear();
     let delimiter = dialect.delimiter;
     // Once no quote closes behind a position, none closes behind a later one; and a bracket is looked for once. So a
@@ -271,13 +279,13 @@ pub(super) fn split_log(dialect: &Delimited, line: &[u8], cells: &mut CellBuffer
             if bracket <= at {
                 bracket = memchr::memchr(b']', &line[at..]).map_or(line.len(), |found| at + found);
             }
-            (bracket < line.len() && ends_cell(line, bracket + 1, delimiter)).then_some(bracket)
+            (bracket < line.len() && ends_cell(line, bracket + 1, delimiter)).then_some((bracket, false))
         } else {
             None
         };
         let end = match close {
-            Some(close) => {
-                push_enclosed(dialect, line, at + 1..close, cells);
+            Some((close, holds_quotes)) => {
+                push_enclosed(dialect, line, at + 1..close, holds_quotes, cells);
                 close + 1
             }
             None => {
@@ -293,34 +301,47 @@ pub(super) fn split_log(dialect: &Delimited, line: &[u8], cells: &mut CellBuffer
     }
 }
 
-/// The first quote from `from` on that is not escaped and that a delimiter or the end of the line follows.
-fn closing_quote(line: &[u8], from: usize, quote: u8, dialect: &Delimited) -> Option<usize> {
-    memchr::memchr_iter(quote, &line[from..]).map(|found| from + found).find(|at| {
-        let escapes = line[from..*at].iter().rev().take_while(|byte| Some(**byte) == dialect.escape).count();
-        ends_cell(line, at + 1, dialect.delimiter) && escapes.is_multiple_of(2)
-    })
+/// The first quote from `from` on that is not escaped and that a delimiter or the end of the line follows, and whether
+/// there are others before it.
+fn closing_quote(line: &[u8], from: usize, quote: u8, dialect: &Delimited) -> Option<(usize, bool)> {
+    let mut holds_quotes = false;
+    for found in memchr::memchr_iter(quote, &line[from..]) {
+        let at = from + found;
+        if ends_cell(line, at + 1, dialect.delimiter) {
+            let escapes = line[from..at].iter().rev().take_while(|byte| Some(**byte) == dialect.escape).count();
+            if escapes.is_multiple_of(2) {
+                return Some((at, holds_quotes));
+            }
+        }
+        holds_quotes = true;
+    }
+    None
 }
 
 fn ends_cell(line: &[u8], at: usize, delimiter: u8) -> bool {
     line.get(at).is_none_or(|byte| *byte == delimiter)
 }
 
-/// Adds a cell of a log that stood between marks.
-fn push_enclosed(dialect: &Delimited, line: &[u8], range: std::ops::Range<usize>, cells: &mut CellBuffer) {
+/// Adds a cell of a log that stood between marks. `holds_quotes`: whether there may be escaped quotes in it.
+fn push_enclosed(
+    dialect: &Delimited,
+    line: &[u8],
+    range: std::ops::Range<usize>,
+    holds_quotes: bool,
+    cells: &mut CellBuffer,
+) {
     let cell = &line[range.clone()];
     let kind = if is_null(dialect, cell) { Kind::Null } else { Kind::Cell };
-    match (dialect.escape, dialect.quote) {
-        (Some(escape), Some(quote)) if memchr::memchr(escape, cell).is_some() => {
-            let start = cells.scratch.len();
-            for (index, byte) in cell.iter().enumerate() {
-                if !(*byte == escape && cell.get(index + 1) == Some(&quote)) {
-                    cells.scratch.push(*byte);
-                }
-            }
-            cells.push_scratch(kind, start);
-        }
-        _ => cells.push(kind, range.start, range.end),
+    if !holds_quotes {
+        return cells.push(kind, range.start, range.end);
     }
+    let start = cells.scratch.len();
+    for (index, byte) in cell.iter().enumerate() {
+        if !(Some(*byte) == dialect.escape && cell.get(index + 1).copied() == dialect.quote) {
+            cells.scratch.push(*byte);
+        }
+    }
+    cells.push_scratch(kind, start);
 }
 
 /// Splits the first record of `bytes`, minding quotes. `is_whole`: whether nothing follows `bytes`.
@@ -369,6 +390,7 @@ enum CellEnd {
 
 impl Text<'_> {
     /// The next delimiter or line end from `at` on; `None` where it is still to come.
+    #[inline]
     fn end_of_cell(&self, at: usize) -> Option<usize> {
         match memchr::memchr2(self.dialect.delimiter, self.line_end, &self.bytes[at..]) {
             Some(found) => Some(at + found),
@@ -377,6 +399,7 @@ impl Text<'_> {
     }
 
     /// Adds the cell at `at`; quotes in it are text.
+    #[inline]
     fn plain_cell(&self, at: usize, cells: &mut CellBuffer) -> CellEnd {
         let Some(end) = self.end_of_cell(at) else { return CellEnd::Unknown };
         let is_last = self.bytes.get(end) != Some(&self.dialect.delimiter);
@@ -386,6 +409,7 @@ impl Text<'_> {
     }
 
     /// Adds the quoted cell at `at`; what follows its closing quote is kept as part of it.
+    #[inline]
     fn quoted_cell(&self, at: usize, cells: &mut CellBuffer) -> CellEnd {
         let bytes = self.bytes;
         let (quote, scratch) = (bytes[at], cells.scratch.len());
@@ -395,11 +419,11 @@ impl Text<'_> {
             let Some(found) = self.quote_or_escape(from, quote) else { return CellEnd::Unknown };
             match bytes.get(found + 1) {
                 None if !self.is_whole => return CellEnd::Unknown,
-                // Doubled or escaped: the quote is part of the cell.
+                // The quote is part of the cell; the one that doubles it, or the escape, is not.
                 Some(next) if *next == quote => {
-                    cells.scratch.extend_from_slice(&bytes[piece..found]);
-                    cells.scratch.push(quote);
-                    (piece, from) = (found + 2, found + 2);
+                    let left_out = if bytes[found] == quote { found + 1 } else { found };
+                    cells.scratch.extend_from_slice(&bytes[piece..left_out]);
+                    (piece, from) = (left_out + 1, found + 2);
                 }
                 _ if bytes[found] == quote => break found,
                 Some(next) if *next == bytes[found] => from = found + 2,

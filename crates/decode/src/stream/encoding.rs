@@ -104,18 +104,20 @@ pub(super) fn detect(bytes: &[u8], declared: Option<&str>) -> Result<(Option<&'s
 
 /// `is_whole`: whether nothing follows `bytes`.
 fn guess(bytes: &[u8], is_whole: bool) -> Option<&'static Encoding> {
+    guess_utf_16(bytes).or_else(|| is_latin(bytes, is_whole).then_some(WINDOWS_1252))
+}
+
+fn guess_utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
     let first = &bytes[..bytes.len().min(UTF_16_BYTES)];
-    if is_utf_16(first, 1) {
-        return Some(UTF_16LE);
+    match (has_wide_text(first, 1), has_wide_text(first, 0)) {
+        (true, _) => Some(UTF_16LE),
+        (_, true) => Some(UTF_16BE),
+        _ => None,
     }
-    if is_utf_16(first, 0) {
-        return Some(UTF_16BE);
-    }
-    is_latin(bytes, is_whole).then_some(WINDOWS_1252)
 }
 
 /// Whether most pairs of bytes have a zero at `high`, as ASCII has, and none is a control character that text has not.
-fn is_utf_16(bytes: &[u8], high: usize) -> bool {
+fn has_wide_text(bytes: &[u8], high: usize) -> bool {
     let pairs = || bytes.chunks_exact(2);
     let ascii = pairs().filter(|pair| pair[high] == 0).count();
     let has_control = pairs().any(|pair| pair[high] == 0 && pair[1 - high] < b'\t');
