@@ -9,6 +9,7 @@ use super::json::scan::{self, skip_whitespace};
 use super::magic;
 use super::w3c;
 use super::window::is_blank;
+use super::windows_xml;
 
 /// Records looked at to decide whether a text is separated values.
 const RECORDS_LOOKED_AT: usize = 20;
@@ -54,6 +55,9 @@ pub(super) fn decide(bytes: &[u8], at_end: bool) -> Result<Guess> {
     }
     if let Some(guess) = decide_json(bytes) {
         return Ok(guess);
+    }
+    if windows_xml::looks_like(bytes) {
+        return Ok(Guess::new(Format::WindowsXml, "the text starts with a Windows event"));
     }
     if let Some(guess) = decide_space(bytes) {
         return Ok(guess);

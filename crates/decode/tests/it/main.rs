@@ -7,6 +7,7 @@ mod properties;
 mod samples;
 mod separated;
 mod streams;
+mod windows;
 
 use std::io::Read;
 
