@@ -22,6 +22,8 @@ use crate::windows_event::EventReader;
 const HEADER_BYTES: usize = 4096;
 const CHUNK_BYTES: usize = 64 << 10;
 const CHUNK_HEADER_BYTES: usize = 512;
+/// Where the header of a chunk has the places of its names.
+const NAME_TABLE: std::ops::Range<usize> = 128..384;
 /// Before a record's binary XML: mark, size, identifier, time.
 const RECORD_HEADER_BYTES: usize = 24;
 /// Behind it: the size again.
@@ -37,11 +39,14 @@ pub(crate) fn open(window: &mut Window, rows: &Rows) -> Result<Box<dyn Records>>
     let bytes = window.bytes();
     if !bytes.starts_with(b"ElfFile\0") {
         return Err(Error::bad_input("failed to read the file as `evtx`: it does not start with `ElfFile`")
-            .hint("events as XML are `format = \"winxml\"`"));
+            .hint("events as XML are of the type `winxml`"));
+    }
+    if bytes.len() < HEADER_BYTES {
+        return Err(Error::bad_input("failed to read the file as `evtx`: it ends inside its header"));
     }
     let is_dirty = EvtxFileHeader::from_bytes(bytes).is_ok_and(|header| header.flags.contains(HeaderFlags::DIRTY));
     let settings = Arc::new(ParserSettings::new().num_threads(1).indent(false));
-    window.consume(bytes.len().min(HEADER_BYTES));
+    window.consume(HEADER_BYTES);
     Ok(Box::new(EvtxReader { events: EventReader::new(rows), settings, is_dirty, rendered: VecDeque::new() }))
 }
 
@@ -98,15 +103,21 @@ impl Records for EvtxReader {
 impl EvtxReader {
     fn read_event(&mut self, rendered: Rendered, rows: &mut Rows) -> Result<()> {
         let offset = rendered.offset;
-        match rendered.event {
-            Ok(xml) if xml.len() > rows.limits.record_bytes_max => {
-                rows.reject_record("record_too_long", too_long(rows), Some(offset), &xml);
-            }
-            Ok(xml) => match self.events.read(b"", &xml, rows.limits.depth_max) {
-                Ok(()) => self.events.emit(&xml, offset, rows)?,
-                Err(refusal) => rows.reject_record(refusal.reason, refusal.detail, Some(offset), &xml),
-            },
-            Err(Broken { reason, detail, raw }) => rows.reject_record(reason, detail, Some(offset), &raw),
+        match &rendered.event {
+            Ok(xml) => self.read_xml(without_declaration(xml), offset, rows)?,
+            Err(Broken { reason, detail, raw }) => rows.reject_record(reason, detail.clone(), Some(offset), raw),
+        }
+        Ok(())
+    }
+
+    fn read_xml(&mut self, xml: &[u8], offset: u64, rows: &mut Rows) -> Result<()> {
+        if xml.len() > rows.limits.record_bytes_max {
+            rows.reject_record("record_too_long", too_long(rows), Some(offset), xml);
+            return Ok(());
+        }
+        match self.events.read(b"", xml, rows.limits.depth_max) {
+            Ok(()) => self.events.emit(xml, offset, rows)?,
+            Err(refusal) => rows.reject_record(refusal.reason, refusal.detail, Some(offset), xml),
         }
         Ok(())
     }
@@ -115,13 +126,17 @@ impl EvtxReader {
     fn read_chunk(&mut self, window: &mut Window, rows: &mut Rows) {
         let length = window.bytes().len().min(CHUNK_BYTES);
         let bytes = &window.bytes()[..length];
+        let offset = window.offset();
         // A log grows by whole chunks, ahead of its records.
-        if bytes.iter().any(|byte| *byte != 0) {
-            let offset = window.offset();
-            if let Err(error) = self.render(bytes, offset, rows) {
-                let detail = format!("the chunk cannot be read: {}", innermost(&error));
-                rows.reject_part("bad_evtx_chunk", detail, Some(offset), bytes.to_vec());
-            }
+        let is_unused = bytes.iter().all(|byte| *byte == 0);
+        let refused = match is_unused {
+            true => None,
+            false if length < CHUNK_HEADER_BYTES => Some("the file ends inside the header of the chunk".to_owned()),
+            false => self.render(bytes, offset, rows).err().map(|error| innermost(&error)),
+        };
+        if let Some(error) = refused {
+            let detail = format!("the chunk cannot be read: {error}");
+            rows.reject_part("bad_evtx_chunk", detail, Some(offset), bytes.to_vec());
         }
         window.consume(length);
     }
@@ -135,6 +150,12 @@ impl EvtxReader {
         if !is_cut && !is_open && !chunk.validate_checksum() {
             let detail = "the checksum of the chunk does not hold; its records are read all the same".to_owned();
             rows.reject_part("bad_evtx_chunk", detail, Some(offset), Vec::new());
+        }
+        if chunk.parse(Arc::clone(&self.settings)).is_err() {
+            // The table of names is damaged; records hold the names, too.
+            let mut data = std::mem::take(&mut chunk.data);
+            data[NAME_TABLE].fill(0);
+            chunk = EvtxChunkData::new(data, false)?;
         }
         let live_end = (chunk.header.free_space_offset as usize).min(CHUNK_BYTES);
         let mut found = Found { bytes, offset, next: CHUNK_HEADER_BYTES, bad: None, rendered: &mut self.rendered };
@@ -195,7 +216,11 @@ impl Found<'_> {
     fn push(&mut self, start: usize, end: usize, render: impl FnOnce() -> Result<Vec<u8>, String>) {
         let raw = |end: usize| self.bytes.get(start..end.min(self.bytes.len())).unwrap_or_default().to_vec();
         let event = if end > self.bytes.len() {
-            Err(Broken { reason: "truncated_record", detail: "the file ends inside the record".to_owned(), raw: raw(end) })
+            Err(Broken {
+                reason: "truncated_record",
+                detail: "the file ends inside the record".to_owned(),
+                raw: raw(end),
+            })
         } else {
             render().map_err(|error| {
                 let detail = format!("the record cannot be read: {error}");
@@ -221,8 +246,17 @@ impl Found<'_> {
 
     /// The size that the header of the record at a position gives.
     fn size(&self, start: usize) -> usize {
-        let size = self.bytes.get(start + 4..start + 8).and_then(|size| size.try_into().ok()).map_or(0, u32::from_le_bytes);
+        let size =
+            self.bytes.get(start + 4..start + 8).and_then(|size| size.try_into().ok()).map_or(0, u32::from_le_bytes);
         (size as usize).clamp(RECORD_HEADER_BYTES + RECORD_END_BYTES, CHUNK_BYTES)
+    }
+}
+
+/// The event behind the declaration that the renderer writes.
+fn without_declaration(xml: &[u8]) -> &[u8] {
+    match memmem::find(xml, b"?>") {
+        Some(end) if xml.starts_with(b"<?xml ") => xml[end + 2..].trim_ascii(),
+        _ => xml.trim_ascii(),
     }
 }
 

@@ -222,7 +222,10 @@ impl EventReader {
             build: Build::Nothing,
             list: Vec::new(),
             list_key: None,
-            has_list_column: rows.columns().iter().any(|column| column.name == "Data" || column.name.starts_with("Data_")),
+            has_list_column: rows
+                .columns()
+                .iter()
+                .any(|column| column.name == "Data" || column.name.starts_with("Data_")),
             objects: 0,
             record: 0,
         }

@@ -267,7 +267,8 @@ fn next_mark(bytes: &[u8], from: usize) -> Mark {
 
 /// Whether a tag, behind its `<` or `</`, has the name, with or without a prefix; `None` where too little of it is there.
 fn is_tag_of(tag: &[u8], name: &[u8]) -> Option<bool> {
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':') || *byte >= 0x80;
+    let is_name =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':') || *byte >= 0x80;
     let length = tag.iter().take(TAG_BYTES).take_while(|byte| is_name(byte)).count();
     match tag.get(length) {
         None => None,

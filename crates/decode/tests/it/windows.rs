@@ -5,7 +5,6 @@ use std::path::Path;
 use millpond_core::Kind;
 use millpond_core::columns::SystemColumn;
 use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format};
-use millpond_decode::Decoder;
 use serde_json::{Map, Value};
 
 use super::{Decoded, assert_decoded, auto, columns, decode, request, try_decode, with_system};
@@ -16,7 +15,9 @@ const LOGON: &str = r#"<Event xmlns="http://schemas.microsoft.com/win/2004/08/ev
 
 /// An event with nothing but an identifier and a text.
 fn event(id: u32, text: &str) -> String {
-    format!("<Event><System><EventID>{id}</EventID></System><EventData><Data Name=\"a\">{text}</Data></EventData></Event>")
+    format!(
+        "<Event><System><EventID>{id}</EventID></System><EventData><Data Name=\"a\">{text}</Data></EventData></Event>"
+    )
 }
 
 fn winxml(text: &str) -> DecodeRequest {
@@ -81,8 +82,7 @@ fn what_fills_a_column_is_not_in_rest() {
 fn the_first_of_a_name_fills_the_column() {
     let text = "<Event><System><Channel>Security</Channel></System>\
                 <UserData><X xmlns:auto-ns2='u' xmlns='v'><Channel>System</Channel><Y z='1'><n>deep</n></Y></X></UserData></Event>";
-    let decoded =
-        decode(with_system(winxml("Channel: text; n: text; z: int"), &[SystemColumn::Rest]), text.as_bytes());
+    let decoded = decode(with_system(winxml("Channel: text; n: text; z: int"), &[SystemColumn::Rest]), text.as_bytes());
     let row = r#"{"Channel":"Security","n":"deep","z":1,"_rest":"{\"UserData\":{\"X\":{\"Channel\":\"System\"}}}"}"#;
     assert_decoded(&decoded, &[row], &[]);
 }
@@ -111,13 +111,22 @@ fn event_data_in_every_shape() {
         ("<EventData/>", r#"{"EventData":{}}"#),
         ("<EventData>\n</EventData>", r#"{"EventData":{}}"#),
         ("<BinaryEventData>00FF</BinaryEventData>", r#"{"BinaryEventData":"00FF"}"#),
-        ("<UserData><a><x/><b><x>1</x></b><x>2</x></a></UserData>", r#"{"UserData":{"a":{"x":"","b":{"x":"1"},"x_2":"2"}}}"#),
+        (
+            "<UserData><a><x/><b><x>1</x></b><x>2</x></a></UserData>",
+            r#"{"UserData":{"a":{"x":"","b":{"x":"1"},"x_2":"2"}}}"#,
+        ),
         (
             "<RenderingInfo Culture='en-US'><Message>A\nB</Message><Keywords><Keyword>p</Keyword><Keyword>q</Keyword></Keywords></RenderingInfo>",
             r#"{"RenderingInfo_Culture":"en-US","RenderingInfo":{"Message":"A\nB","Keywords":{"Keyword":"p","Keyword_2":"q"}}}"#,
         ),
-        ("<System><EventID>\n 007 </EventID><New a='1'><b>2</b></New></System>", r#"{"EventID":"007","New_a":"1","New":{"b":"2"}}"#),
-        ("<EventData><Data Name='a'><![CDATA[<x>]]]]>&undefined;&#xD800; & &#0;</Data></EventData>", "{\"EventData\":{\"a\":\"<x>]]&undefined;&#xD800; & \\u0000\"}}"),
+        (
+            "<System><EventID>\n 007 </EventID><New a='1'><b>2</b></New></System>",
+            r#"{"EventID":"007","New_a":"1","New":{"b":"2"}}"#,
+        ),
+        (
+            "<EventData><Data Name='a'><![CDATA[<x>]]]]>&undefined;&#xD800; & &#0;</Data></EventData>",
+            "{\"EventData\":{\"a\":\"<x>]]&undefined;&#xD800; & \\u0000\"}}",
+        ),
     ] {
         assert_eq!(data(inner), json(expected), "{inner}");
     }
@@ -140,7 +149,8 @@ fn wrappings_of_the_same_events() {
         format!("{one}{two}"),
         format!("{one}\r\n\r\n{two}\r\n"),
         format!("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<!-- all -->\n<Events>\n{one}{two}\n</Events>\n"),
-        format!("\u{feff}<Events {namespace}>{one}\n{two}</Events>").replace("<Event>", &format!("<Event {namespace}>")),
+        format!("\u{feff}<Events {namespace}>{one}\n{two}</Events>")
+            .replace("<Event>", &format!("<Event {namespace}>")),
         format!("{one}\n{two}").replace("<", "\n  <").replace("x\n  <", "x<").replace("y\n  <", "y<"),
         format!("{one}\n{two}").replace("</", "</e:").replace("<E", "<e:E").replace("<S", "<e:S").replace("<D", "<e:D"),
     ] {
@@ -163,10 +173,7 @@ fn text_before_an_event_belongs_to_it() {
         format!("{{\"prefix\":\"{prefix}\",\"EventID\":{id},\"_offset\":{offset},\"_raw\":\"{raw}\"}}")
     };
     let lines: Vec<&str> = text.lines().collect();
-    let rows = [
-        row("<13>Mar  1 12:00:00 dc1 log:", 1, 0, lines[0]),
-        row("<14>x", 2, lines[0].len() + 1, lines[1]),
-    ];
+    let rows = [row("<13>Mar  1 12:00:00 dc1 log:", 1, 0, lines[0]), row("<14>x", 2, lines[0].len() + 1, lines[1])];
     assert_eq!(decoded.rows, rows);
     assert_eq!(decoded.rejected(), [""; 0]);
 }
@@ -223,7 +230,8 @@ fn limits_refuse_records() {
     let wide = DecodeRequest { limits, ..winxml("A: int") };
     let error = try_decode(wide, Box::new(many.as_bytes())).err().expect("too many fields");
     assert_eq!(error.kind(), Kind::TooBig);
-    let many = "<Event><EventData><Data Name='A'>1</Data><Data Name='B'>1</Data><Data Name='C'>1</Data></EventData></Event>";
+    let many =
+        "<Event><EventData><Data Name='A'>1</Data><Data Name='B'>1</Data><Data Name='C'>1</Data></EventData></Event>";
     let decoded = decode(DecodeRequest { limits, ..winxml("C: int") }, many.as_bytes());
     assert_decoded(&decoded, &[r#"{"C":1}"#], &[]);
 }
@@ -231,11 +239,11 @@ fn limits_refuse_records() {
 #[test]
 fn hostile_text_takes_linear_time() {
     for text in [
-        "<Event><![CDATA[".repeat(200_000),
-        "<Event>".repeat(300_000),
-        "</Event".repeat(300_000),
-        "<Event a=\"".repeat(200_000),
-        format!("<Event>{}</Event>", "<a>".repeat(300_000)),
+        "<Event><![CDATA[".repeat(20_000),
+        "<Event>".repeat(30_000),
+        "</Event".repeat(30_000),
+        "<Event a=\"".repeat(20_000),
+        format!("<Event>{}</Event>", "<a>".repeat(30_000)),
         format!("<Event><EventData>{}</EventData></Event>", "<Data Name='x'/>".repeat(100_000)),
         format!("<Event><EventData {}/></Event>", "a='1' ".repeat(100_000)),
         format!("<Event><UserData>{}", "<a><b>x</b>".repeat(50)) + &"</a>".repeat(50) + "</UserData></Event>",
@@ -312,7 +320,9 @@ fn xml_cut_at_every_byte_keeps_what_was_before() {
 #[test]
 fn pieces_of_xml_do_not_matter() {
     let text: &'static str = Box::leak(mixture().into_boxed_str());
-    for limits in [DecodeLimits::default(), DecodeLimits { record_bytes_max: 150, depth_max: 3, ..DecodeLimits::default() }] {
+    for limits in
+        [DecodeLimits::default(), DecodeLimits { record_bytes_max: 150, depth_max: 3, ..DecodeLimits::default() }]
+    {
         let request = || DecodeRequest {
             limits,
             batch_rows: 2,
@@ -394,7 +404,10 @@ fn event_logs_have_the_values_of_the_parser() {
                     if !text(value).is_empty() {
                         let is_time = element == "TimeCreated";
                         let (ours, theirs) = (text(&row[&field]), text(value));
-                        assert!(ours == theirs || (is_time && ours[..19] == theirs[..19]), "{name}: {field}: {ours} {theirs}");
+                        assert!(
+                            ours == theirs || (is_time && ours[..19] == theirs[..19]),
+                            "{name}: {field}: {ours} {theirs}"
+                        );
                         compared += 1;
                     }
                 }
@@ -416,4 +429,206 @@ fn event_logs_have_the_values_of_the_parser() {
             }
         }
     }
+}
+
+/// Writes event logs in binary XML without templates, one event after another as the tokens of MS-EVEN6 2.2.12.
+struct Log {
+    chunk: Vec<u8>,
+    /// Where records start, and where the last ends.
+    places: Vec<usize>,
+}
+
+impl Log {
+    fn new() -> Self {
+        Self { chunk: vec![0; 512], places: vec![512] }
+    }
+
+    fn open(&mut self, name: &str) {
+        self.chunk.extend([0x01, 0, 0, 0, 0]);
+        let place = self.chunk.len() as u32 + 4;
+        self.chunk.extend(place.to_le_bytes());
+        self.chunk.extend([0; 6]);
+        self.chunk.extend((name.len() as u16).to_le_bytes());
+        self.chunk.extend(name.encode_utf16().flat_map(u16::to_le_bytes));
+        self.chunk.extend([0, 0, 0x02]);
+    }
+
+    fn element(&mut self, name: &str, text: &str) {
+        self.open(name);
+        self.chunk.extend([0x05, 0x01]);
+        self.chunk.extend((text.encode_utf16().count() as u16).to_le_bytes());
+        self.chunk.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+        self.chunk.push(0x04);
+    }
+
+    fn event(&mut self, id: u64, text: &str) {
+        let start = self.chunk.len();
+        self.chunk.extend(b"**\0\0\0\0\0\0");
+        self.chunk.extend(id.to_le_bytes());
+        self.chunk.extend(133_500_000_000_000_000_u64.to_le_bytes());
+        self.chunk.extend([0x0f, 1, 1, 0]);
+        self.open("Event");
+        self.open("System");
+        self.element("EventID", &id.to_string());
+        self.chunk.push(0x04);
+        self.open("EventData");
+        self.element("Data", text);
+        self.chunk.extend([0x04, 0x04, 0x00]);
+        let size = (self.chunk.len() + 4 - start) as u32;
+        self.chunk[start + 4..start + 8].copy_from_slice(&size.to_le_bytes());
+        self.chunk.extend(size.to_le_bytes());
+        self.places.push(self.chunk.len());
+    }
+
+    /// The chunk, whose records have the identifiers from `first` on.
+    fn chunk(&self, first: u64) -> Vec<u8> {
+        let mut chunk = self.chunk.clone();
+        let (records, length) = (self.places.len() as u64 - 1, self.chunk.len() as u32);
+        chunk[..8].copy_from_slice(b"ElfChnk\0");
+        for at in [8, 24] {
+            chunk[at..at + 8].copy_from_slice(&first.to_le_bytes());
+            chunk[at + 8..at + 16].copy_from_slice(&(first + records - 1).to_le_bytes());
+        }
+        chunk[40..44].copy_from_slice(&128_u32.to_le_bytes());
+        chunk[44..48].copy_from_slice(&(self.places[self.places.len() - 2] as u32).to_le_bytes());
+        chunk[48..52].copy_from_slice(&length.to_le_bytes());
+        chunk[52..56].copy_from_slice(&evtx::checksum_ieee(&self.chunk[512..]).to_le_bytes());
+        let sum = evtx::checksum_ieee(&[&chunk[..120], &chunk[128..512]].concat());
+        chunk[124..128].copy_from_slice(&sum.to_le_bytes());
+        chunk.resize(65_536, 0);
+        chunk
+    }
+}
+
+fn header() -> Vec<u8> {
+    let mut header = b"ElfFile\0".to_vec();
+    header.resize(4096, 0);
+    header[32..36].copy_from_slice(&128_u32.to_le_bytes());
+    header[40..42].copy_from_slice(&4096_u16.to_le_bytes());
+    header
+}
+
+/// A chunk of records with these identifiers.
+fn log(ids: std::ops::Range<u64>) -> Log {
+    let mut log = Log::new();
+    ids.for_each(|id| log.event(id, &format!("text of <{id}>")));
+    log
+}
+
+/// Two chunks of three records, an empty one between them.
+fn event_log() -> Vec<u8> {
+    [header(), log(1..4).chunk(1), vec![0; 65_536], log(4..7).chunk(4)].concat()
+}
+
+fn evtx_request() -> DecodeRequest {
+    DecodeRequest {
+        batch_rows: 2,
+        ..with_system(auto("EventID: int; Data: list(text)"), &[SystemColumn::Row, SystemColumn::Offset])
+    }
+}
+
+fn identifiers(decoded: &Decoded) -> Vec<u64> {
+    decoded.rows.iter().filter_map(|row| json(row)["EventID"].as_u64()).collect()
+}
+
+#[test]
+fn an_event_log() {
+    let decoded = decode(evtx_request(), &event_log());
+    assert_eq!(decoded.summary.format, "evtx");
+    assert_eq!(decoded.rows[0], r#"{"EventID":1,"Data":["text of <1>"],"_row":0,"_offset":4608}"#);
+    assert_eq!(identifiers(&decoded), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(decoded.rejected(), [""; 0]);
+}
+
+#[test]
+fn broken_records_cost_themselves() {
+    let log = log(1..5);
+    let chunk = log.chunk(1);
+    let places = &log.places;
+    // An unknown token in the binary XML of the second record.
+    let mut bytes = [header(), chunk.clone()].concat();
+    bytes[4096 + places[1] + 28] = 0x7f;
+    let decoded = decode(evtx_request(), &bytes);
+    assert_eq!(identifiers(&decoded), [1, 3, 4]);
+    let sum = &decoded.rejects[0];
+    assert_eq!((sum.reason, sum.row, sum.offset), ("bad_evtx_chunk", None, Some(4096)));
+    let record = &decoded.rejects[1];
+    assert_eq!((record.reason, record.row), ("bad_evtx_record", Some(1)));
+    assert_eq!(record.offset, Some(4096 + places[1] as u64));
+    assert_eq!(record.raw, bytes[4096 + places[1]..4096 + places[2]]);
+
+    // The mark of the second record and the size of the third.
+    let mut bytes = [header(), chunk].concat();
+    bytes[120] = 1;
+    bytes[4096 + places[1]] = b'X';
+    bytes[4096 + places[2] + 4] = 3;
+    let decoded = decode(evtx_request(), &bytes);
+    assert_eq!(identifiers(&decoded), [1, 4]);
+    let reasons: Vec<&str> = decoded.rejects.iter().map(|reject| reject.reason).collect();
+    assert_eq!(reasons, ["bad_evtx_record"]);
+    assert_eq!(decoded.rejects[0].raw, bytes[4096 + places[1]..4096 + places[3]]);
+}
+
+#[test]
+fn broken_chunks_cost_themselves() {
+    let mut bytes = event_log();
+    bytes[4096 + 131_072] = b'X';
+    bytes.extend(log(7..9).chunk(7));
+    let decoded = decode(evtx_request(), &bytes);
+    assert_eq!(identifiers(&decoded), [1, 2, 3, 7, 8]);
+    assert_eq!(decoded.rejects.len(), 1);
+    assert_eq!((decoded.rejects[0].reason, decoded.rejects[0].offset), ("bad_evtx_chunk", Some(4096 + 131_072)));
+    assert_eq!(decoded.rejects[0].raw.len(), 65_536);
+
+    // A table of names that points nowhere: records hold their names, too.
+    let mut bytes = event_log();
+    bytes[120] = 1;
+    bytes[4096 + 128..4096 + 132].copy_from_slice(&u32::MAX.to_le_bytes());
+    let decoded = decode(evtx_request(), &bytes);
+    assert_eq!(identifiers(&decoded), [1, 2, 3, 4, 5, 6], "{:?}", decoded.rejected());
+}
+
+#[test]
+fn event_logs_cut_at_every_byte_keep_what_was_before() {
+    let (bytes, log) = (event_log(), log(1..4));
+    let whole = decode(evtx_request(), &bytes);
+    let cuts = (4096..4096 + log.chunk.len() + 4).chain([70_000, 4096 + 131_072, 4096 + 131_072 + 600]);
+    for cut in cuts {
+        let decoded = decode(evtx_request(), &bytes[..cut]);
+        let complete = log.places[1..].iter().filter(|end| cut >= 4096 + **end).count();
+        assert_eq!(decoded.rows.len(), complete, "cut at {cut}");
+        assert_eq!(decoded.rows, whole.rows[..complete], "cut at {cut}");
+        let is_inside = cut > 4096 && cut < 4096 + log.chunk.len() || cut == 4096 + 131_072 + 600;
+        assert_eq!(decoded.rejects.len(), usize::from(is_inside), "cut at {cut}: {:?}", decoded.rejects);
+    }
+    for cut in [1, 7, 8, 4095] {
+        let start: Vec<u8> = bytes[..cut].to_vec();
+        let input = Box::new(std::io::Cursor::new(start));
+        let error = try_decode(request(Format::Evtx, Vec::new()), input).err().expect("no log");
+        assert_eq!(error.kind(), Kind::BadInput);
+    }
+}
+
+#[test]
+fn pieces_of_event_logs_do_not_matter() {
+    let mut bytes = event_log();
+    bytes[4096 + log(1..4).places[1] + 28] = 0x7f;
+    let bytes: &'static [u8] = Box::leak(bytes.into_boxed_slice());
+    let (whole, single) = (decode(evtx_request(), bytes), in_single_bytes(evtx_request(), bytes));
+    assert_eq!((single.rows, single.rejects), (whole.rows, whole.rejects));
+}
+
+#[test]
+fn limits_refuse_records_of_event_logs() {
+    let limits = DecodeLimits { record_bytes_max: 90, depth_max: 3, ..DecodeLimits::default() };
+    let mut log = Log::new();
+    log.event(1, "a");
+    log.event(2, &"b".repeat(200));
+    let bytes = [header(), log.chunk(1)].concat();
+    let decoded = decode(DecodeRequest { limits, ..evtx_request() }, &bytes);
+    assert_eq!(identifiers(&decoded), [1]);
+    assert_eq!(decoded.rejects[0].reason, "record_too_long");
+    let limits = DecodeLimits { depth_max: 2, ..DecodeLimits::default() };
+    let decoded = decode(DecodeRequest { limits, ..evtx_request() }, &bytes);
+    assert_eq!(decoded.rejects.iter().map(|reject| reject.reason).collect::<Vec<_>>(), ["too_deep", "too_deep"]);
 }
