@@ -7,7 +7,7 @@ use super::cells::CellBuffer;
 use super::delimited::{Split, W3C_FIELDS, cells_of, split_quoted};
 use super::json::scan::{self, skip_whitespace};
 use super::window::is_blank;
-use super::{auditd, cef, key_value, known, leef, magic, syslog};
+use super::{auditd, cef, key_value, known, leef, magic, syslog, windows_xml};
 
 /// Records looked at to decide whether a text is separated values.
 pub(super) const RECORDS_LOOKED_AT: usize = 20;
@@ -59,6 +59,9 @@ pub(super) fn decide(bytes: &[u8], at_end: bool) -> Result<Guess> {
     }
     if let Some(guess) = decide_json(bytes) {
         return Ok(guess);
+    }
+    if windows_xml::looks_like(bytes) {
+        return Ok(Guess::new(Format::WindowsXml, "the text starts with a Windows event"));
     }
     if let Some(guess) = decide_space(bytes) {
         return Ok(guess);

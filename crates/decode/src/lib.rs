@@ -75,6 +75,7 @@ mod parquet;
 mod regex_lines;
 mod spool;
 mod syslog;
+mod windows_event;
 mod windows_xml;
 mod zeek;
 

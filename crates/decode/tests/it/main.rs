@@ -9,6 +9,7 @@ mod samples;
 mod separated;
 mod streams;
 mod syslog;
+mod windows;
 
 use std::io::Read;
 
