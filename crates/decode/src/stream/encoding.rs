@@ -101,15 +101,23 @@ pub(super) fn detect(bytes: &[u8], declared: Option<&str>) -> Result<(Option<&'s
 }
 
 fn guess(bytes: &[u8]) -> Option<&'static Encoding> {
+    guess_utf_16(bytes).or_else(|| is_latin(bytes).then_some(WINDOWS_1252))
+}
+
+fn guess_utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
     let first = &bytes[..bytes.len().min(UTF_16_BYTES)];
     let pairs = first.len() / 2;
     let zeros = |odd: usize| first.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
     match (zeros(0), zeros(1)) {
-        (0, high) if pairs >= 2 && high * 2 > pairs => return Some(UTF_16LE),
-        (high, 0) if pairs >= 2 && high * 2 > pairs => return Some(UTF_16BE),
-        _ => {}
+        (0, high) if pairs >= 2 && high * 2 > pairs => Some(UTF_16LE),
+        (high, 0) if pairs >= 2 && high * 2 > pairs => Some(UTF_16BE),
+        _ => None,
     }
-    is_latin(bytes).then_some(WINDOWS_1252)
+}
+
+/// Whether bytes are UTF-16, by their mark or by their zeros.
+pub(super) fn is_utf_16(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || guess_utf_16(bytes).is_some()
 }
 
 /// Whether bytes beyond ASCII never make up UTF-8.
