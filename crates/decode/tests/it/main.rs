@@ -1,5 +1,6 @@
 //! Decode: what goes in as bytes comes out as these rows and these rejects.
 
+mod archives;
 mod broken;
 mod compressions;
 mod json;
