@@ -27,6 +27,7 @@ pub fn decode_packed(format: Format, packing: Packing, bytes: &[u8]) {
         drift: Drift::Rescue,
         limits: DecodeLimits { record_bytes_max: 1 << 16, decompressed_bytes_max: 1 << 24, ..DecodeLimits::default() },
         file: "fuzz".to_owned(),
+        modified_us: None,
         batch_rows: 64,
     };
     let Ok(mut decoder) = Decoder::open(Box::new(Cursor::new(bytes.to_vec())), request) else { return };

@@ -37,9 +37,9 @@ pub(crate) enum Command {
     },
 }
 
-/// What an entry is called: the start of its job's id, then its row or offset.
-const ID: &str =
-    "left(\"_job\", 8) || '-' || coalesce(cast(row as varchar), 'o' || cast(\"offset\" as varchar), 'file')";
+/// What an entry is called: the start of its job's id, then its row, or its member and offset.
+const ID: &str = "left(\"_job\", 8) || '-' || coalesce(cast(row as varchar), \
+     coalesce('m' || left(md5(member), 6), '') || coalesce('o' || cast(\"offset\" as varchar), 'file'))";
 
 pub(crate) async fn run(pond: Option<&Path>, command: Command) -> Result<ExitCode> {
     let lake = run::lake(pond)?;
@@ -64,11 +64,11 @@ async fn list(session: &Session, source: Option<&str>, reason: Option<&str>, lim
     let condition = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") };
     let columns = match json {
         true => format!(
-            "{ID} as id, source, reason, detail, row, \"offset\", object, encode(raw, 'base64') as raw_base64, \"_job\" as job_id"
+            "{ID} as id, source, reason, detail, row, \"offset\", object, member, encode(raw, 'base64') as raw_base64, \"_job\" as job_id"
         ),
         false => format!(
             "{ID} as id, source, reason, case when length(detail) > 70 then left(detail, 69) || '…' else detail end as detail, \
-             length(encode(raw, 'hex')) / 2 as bytes, case when length(object) > 50 then '…' || right(object, 49) else object end as object"
+             length(encode(raw, 'hex')) / 2 as bytes, case when length(object) > 50 then '…' || right(object, 49) else object end as object, member"
         ),
     };
     let sql =
@@ -79,7 +79,7 @@ async fn list(session: &Session, source: Option<&str>, reason: Option<&str>, lim
 
 async fn show(session: &Session, id: &str) -> Result<()> {
     let sql = format!(
-        "select source, object, reason, detail, cast(row as varchar), cast(\"offset\" as varchar), \"_job\", raw \
+        "select source, object, member, reason, detail, cast(row as varchar), cast(\"offset\" as varchar), \"_job\", raw \
          from quarantine where {ID} = '{}' limit 1",
         id.replace('\'', "''")
     );
@@ -89,14 +89,14 @@ async fn show(session: &Session, id: &str) -> Result<()> {
             .hint("`millpond quarantine ls` lists the ids")
     };
     let batch = batches.into_iter().find(|batch| batch.num_rows() > 0).ok_or_else(missing)?;
-    for (index, name) in ["source", "object", "reason", "detail", "row", "offset", "job"].iter().enumerate() {
+    for (index, name) in ["source", "object", "member", "reason", "detail", "row", "offset", "job"].iter().enumerate() {
         let column = cast(batch.column(index), &DataType::Utf8)
             .map_err(|error| Error::bug("quarantine has another shape").because(error))?;
         if !column.is_null(0) {
             eprintln!("{name:<8} {}", column.as_string::<i32>().value(0));
         }
     }
-    let raw = cast(batch.column(7), &DataType::Binary)
+    let raw = cast(batch.column(8), &DataType::Binary)
         .map_err(|error| Error::bug("quarantine has another shape").because(error))?;
     let raw = raw.as_binary::<i32>().value(0);
     output::print(&format!("{}\n", String::from_utf8_lossy(raw)))

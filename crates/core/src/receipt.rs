@@ -95,6 +95,13 @@ pub struct Receipt {
     pub signals: u64,
     /// Values that did not fit their declared type.
     pub rescued: u64,
+    /// Pieces of the file that are no records and could not be used: what a damaged stream or archive lost or had behind
+    /// its end. Each is a row of `quarantine`.
+    #[serde(default)]
+    pub damages: u64,
+    /// Members, where the object is an archive.
+    #[serde(default)]
+    pub members: u64,
     /// Stored bytes of the object.
     pub bytes_in: u64,
     /// Bytes after decompression.
@@ -107,7 +114,7 @@ pub struct Receipt {
     pub schema_fingerprint: String,
     /// The format as decoded.
     pub format: String,
-    /// The compression as found.
+    /// Compressions and archives as found, outermost first, such as `gzip+tar`.
     pub compression: String,
     /// The SQL engine.
     pub engine: String,

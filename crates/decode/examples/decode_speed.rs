@@ -28,6 +28,19 @@ fn main() {
     measure("cloudtrail.gz, 12 columns", &zipped, columns, &[]);
     measure("cloudtrail.gz, no column", &zipped, "", &[]);
     inflate_alone(&zipped);
+    let columns = "timestamp: text; hostname: text; appname: text; procid: int; severity: text; message: text";
+    measure("syslog RFC 3164, 6 columns", &lines(rfc3164), columns, &[]);
+    measure("syslog RFC 5424, 6 columns", &lines(rfc5424), columns, &[]);
+    let columns =
+        "device_vendor: text; name: text; severity: int; src: text; dst: text; spt: int; act: text; msg: text";
+    measure("cef, 8 columns", &lines(cef), columns, &[]);
+    measure("leef, 8 columns", &lines(leef), columns, &[]);
+    let columns =
+        "date: date; devname: text; level: text; srcip: text; srcport: int; dstip: text; action: text; msg: text";
+    measure("kv, 8 columns", &lines(key_value), columns, &[]);
+    measure("kv, 8 columns, _rest and _raw", &lines(key_value), columns, &[SystemColumn::Rest, SystemColumn::Raw]);
+    let columns = "timestamp: timestamp(s); event_id: int; SYSCALL: text; EXECVE: text; PATH: text; PROCTITLE: text";
+    measure("auditd, 6 columns", &lines(auditd), columns, &[]);
     compressions(&ndjson);
 }
 
@@ -73,6 +86,115 @@ fn packed(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("hadoop-snappy", hadoop),
         ("brotli", brotli.into_inner()),
     ]
+}
+
+/// Records by their number and a number that looks random.
+fn lines(line: fn(u64, u64) -> String) -> Vec<u8> {
+    (0..RECORDS).flat_map(|row| line(row, mix(row)).into_bytes()).collect()
+}
+
+fn rfc3164(row: u64, r: u64) -> String {
+    format!(
+        "<38>Mar {:2} {:02}:{:02}:{:02} web-{} sshd[{}]: Failed password for invalid user user{} from 10.{}.{}.{} port {} ssh2\n",
+        r % 28 + 1,
+        r % 24,
+        r % 60,
+        row % 60,
+        r % 40,
+        r % 30_000,
+        r % 5000,
+        r % 256,
+        r % 255,
+        r % 254,
+        r % 65_000,
+    )
+}
+
+fn rfc5424(row: u64, r: u64) -> String {
+    format!(
+        "<38>1 2024-03-{:02}T{:02}:{:02}:{:02}.{:06}Z web-{} sshd {} ID47 [meta sequenceId=\"{row}\"] Failed password for user{} from 10.{}.{}.{}\n",
+        r % 28 + 1,
+        r % 24,
+        r % 60,
+        row % 60,
+        r % 1_000_000,
+        r % 40,
+        r % 30_000,
+        r % 5000,
+        r % 256,
+        r % 255,
+        r % 254,
+    )
+}
+
+fn cef(row: u64, r: u64) -> String {
+    format!(
+        "<134>Mar {:2} 10:00:00 fw-{} CEF:0|Vendor|Product|1.0|{}|Connection denied|{}|rt={row} src=10.{}.{}.{} dst=10.0.{}.{} spt={} dpt=443 proto=TCP act=blocked cs1Label=Rule Name cs1=Block the rest app=HTTPS msg=Denied by rule {} of the policy\n",
+        r % 28 + 1,
+        r % 9,
+        r % 900,
+        r % 10,
+        r % 256,
+        r % 255,
+        r % 254,
+        r % 253,
+        r % 252,
+        r % 65_000,
+        r % 70,
+    )
+}
+
+fn leef(row: u64, r: u64) -> String {
+    format!(
+        "<134>Mar {:2} 10:00:00 fw-{} LEEF:1.0|Vendor|Product|1.0|{}|devTime={row}\tname=Connection denied\tseverity={}\tsrc=10.{}.{}.{}\tdst=10.0.{}.{}\tspt={}\tdstPort=443\tproto=TCP\tact=blocked\tpolicy=Block the rest\tmsg=Denied by rule {} of the policy\n",
+        r % 28 + 1,
+        r % 9,
+        r % 900,
+        r % 10,
+        r % 256,
+        r % 255,
+        r % 254,
+        r % 253,
+        r % 252,
+        r % 65_000,
+        r % 70,
+    )
+}
+
+fn key_value(row: u64, r: u64) -> String {
+    format!(
+        "date=2024-03-{:02} time={:02}:{:02}:{:02} devname=\"fw-{}\" devid=\"FG{row:08}\" logid=\"0000000013\" type=\"traffic\" subtype=\"forward\" level=\"notice\" vd=\"root\" srcip=10.{}.{}.{} srcport={} srcintf=\"lan\" dstip=10.0.{}.{} dstport=443 policyid={} action=\"deny\" msg=\"Denied by the policy\" sentbyte={} rcvdbyte=0\n",
+        r % 28 + 1,
+        r % 24,
+        r % 60,
+        row % 60,
+        r % 9,
+        r % 256,
+        r % 255,
+        r % 254,
+        r % 65_000,
+        r % 253,
+        r % 252,
+        r % 70,
+        r % 9_999,
+    )
+}
+
+fn auditd(row: u64, r: u64) -> String {
+    let id = format!("msg=audit({}.{:03}:{row}):", 1_700_000_000 + row, r % 1000);
+    format!(
+        "type=SYSCALL {id} arch=c000003e syscall=59 success=yes exit=0 a0=55d{:x} a1=7f a2=7f a3=8 items=2 ppid={} pid={} auid=1000 uid=0 gid=0 euid=0 tty=pts0 ses={} comm=\"ls\" exe=\"/usr/bin/ls\" key=\"exec\"\n\
+         type=EXECVE {id} argc=2 a0=\"ls\" a1=\"-l\"\n\
+         type=PATH {id} item=0 name=\"/usr/bin/ls\" inode={} dev=08:01 mode=0100755 ouid=0 ogid=0 rdev=00:00 nametype=NORMAL\n\
+         type=PATH {id} item=1 name=\"/lib64/ld-linux-x86-64.so.2\" inode={} dev=08:01 mode=0100755 ouid=0 ogid=0 nametype=NORMAL\n\
+         type=PROCTITLE {id} proctitle=6C73002D6C\n",
+        r % 4096,
+        r % 30_000,
+        r % 29_999,
+        r % 900,
+        r % 99_999,
+        r % 88_888,
+    )
 }
 
 fn measure(name: &str, bytes: &[u8], columns: &str, system: &[SystemColumn]) {

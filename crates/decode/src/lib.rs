@@ -5,6 +5,33 @@
 //! the limits of the request, whatever the size of the file.
 //!
 //! Nothing here knows SQL, object stores or tasks: a [`Decoder`] pulls from a `Read` in the caller's thread.
+//!
+//! ```
+//! use millpond_core::columns::{Column, ColumnType, SystemColumn};
+//! use millpond_core::format::{DecodeRequest, Format};
+//! use millpond_decode::Decoder;
+//!
+//! let column = |name: &str, kind: &str| ColumnType::parse(kind).map(|kind| Column { name: name.to_owned(), kind });
+//! let columns = vec![column("time", "timestamp")?, column("user", "map(text)")?, column("bytes", "int")?];
+//! let request = DecodeRequest {
+//!     system: vec![SystemColumn::Row, SystemColumn::Rest],
+//!     ..DecodeRequest::new(Format::Auto, columns, "app.log")
+//! };
+//! let file = br#"{"time":"2024-05-01T10:00:00Z","user":{"name":"ada"},"bytes":"17","action":"login"}
+//! {"time":"2024-05-01T10:00:01Z","bytes":"many"}
+//! not JSON
+//! "#;
+//! let mut decoder = Decoder::open(Box::new(&file[..]), request)?;
+//! let batch = decoder.next_batch()?.expect("rows");
+//! assert_eq!((batch.num_rows(), batch.num_columns()), (2, 5));
+//! assert!(decoder.next_batch()?.is_none());
+//!
+//! // `many` is no number: NULL, and counted. The last line is no record: kept with its place and its reason.
+//! assert_eq!(decoder.summary().rescued, 1);
+//! let rejects = decoder.take_rejects();
+//! assert_eq!((rejects[0].reason, rejects[0].offset, &rejects[0].raw[..]), ("bad_json", Some(131), &b"not JSON"[..]));
+//! # Ok::<(), millpond_core::Error>(())
+//! ```
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -13,7 +40,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
-use millpond_core::format::{DecodeRequest, Delimited, Format, Packing};
+use millpond_core::format::{DecodeRequest, Format, Packing};
 use millpond_core::{Error, Kind, Result};
 
 mod archive;
@@ -32,11 +59,14 @@ mod arrow_ipc;
 mod auditd;
 mod auto;
 mod avro;
+mod cef;
 mod delimited;
 mod evtx;
 mod grok;
 mod json;
 mod key_value;
+mod known;
+mod leef;
 mod line_reader;
 mod lines;
 mod orc;
@@ -103,6 +133,8 @@ pub struct Summary {
     pub rejected: u64,
     /// Values that did not fit their type.
     pub rescued: u64,
+    /// Rejects that are no records: damaged or stray pieces of the file.
+    pub damages: u64,
     /// Bytes after decompression.
     pub decoded_bytes: u64,
     /// The format read, as receipts name it; `empty` for a file without bytes, `mixed` for an archive of several.
@@ -405,8 +437,8 @@ fn open_records(
         Format::Regex { pattern, start } => regex_lines::open(pattern, start.as_deref(), rows)?,
         Format::Lines { start } => lines::open(start.as_deref(), rows)?,
         Format::Parquet => Box::new(parquet::ParquetReader::open(window, rows, request)?),
-        Format::Syslog { payload } => syslog::open(*payload, rows)?,
-        Format::KeyValue => key_value::open(rows)?,
+        Format::Syslog { payload, start } => syslog::open(*payload, start.as_deref(), window, rows)?,
+        Format::KeyValue => key_value::open(window, rows)?,
         Format::Auditd => auditd::open(rows)?,
         Format::Grok { pattern, definitions, start } => grok::open(pattern, definitions, start.as_deref(), rows)?,
         Format::WindowsXml => windows_xml::open(rows)?,
@@ -430,7 +462,11 @@ pub fn check(format: &Format, packing: &Packing) -> Result<()> {
             line_reader::expression(pattern)?;
             check_start(start.as_deref())
         }
-        Format::Lines { start } => check_start(start.as_deref()),
+        Format::Grok { pattern, definitions, start } => {
+            grok::Grok::compile(pattern, definitions)?;
+            check_start(start.as_deref())
+        }
+        Format::Lines { start } | Format::Syslog { start, .. } => check_start(start.as_deref()),
         _ => Ok(()),
     }
 }
@@ -469,9 +505,4 @@ fn arrow_field(column: &Column) -> Field {
 pub fn arrow_schema(columns: &[Column], system: &[SystemColumn]) -> SchemaRef {
     let system = system.iter().map(|column| Field::new(column.name(), arrow_type(&column.kind()), true));
     Arc::new(Schema::new(columns.iter().map(arrow_field).chain(system).collect::<Vec<_>>()))
-}
-
-/// The dialect of W3C extended logs: `#Fields:` names the columns, `-` is no value.
-fn w3c(delimiter: u8) -> Delimited {
-    Delimited { delimiter, quote: None, comment: Some(b'#'), ..Delimited::space() }
 }

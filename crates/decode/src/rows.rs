@@ -87,7 +87,11 @@ impl Rows {
             limits,
             schema: arrow_schema(&request.columns, &request.system),
             columns: request.columns.clone(),
-            builders: request.columns.iter().map(|column| Builder::new(&column.kind)).collect::<Result<_>>()?,
+            builders: request
+                .columns
+                .iter()
+                .map(|column| Builder::new(&column.kind, request.modified_us))
+                .collect::<Result<_>>()?,
             system: request.system.iter().map(|column| SystemBuilder::new(*column)).collect(),
             file: request.file.clone(),
             member: None,
@@ -221,6 +225,7 @@ impl Rows {
 
     /// Refuses bytes that are not a record.
     pub(super) fn reject_part(&mut self, reason: &'static str, detail: String, offset: Option<u64>, raw: Vec<u8>) {
+        self.summary.damages += 1;
         self.reject_bytes += raw.len() + 64;
         let member = self.member.clone();
         self.rejects.push(Reject { member, row: None, offset, reason, detail, raw });

@@ -163,12 +163,27 @@ impl Window {
         let Some(mut record) = self.line(max)? else { return Ok(None) };
         while record.ended {
             let Some(line) = self.line_at(record.next, max)? else { break };
-            if line.too_long || line.length > max || starts(&self.bytes()[record.next..line.length]) {
+            let text = &self.bytes()[record.next..line.length];
+            if line.too_long || line.length > max || starts(text) {
                 break;
             }
-            record = line;
+            // Blank lines at its end are no part of a record.
+            let length = if is_blank(text) { record.length } else { line.length };
+            record = Line { length, ..line };
         }
         Ok(Some(record))
+    }
+
+    /// Consumes `count` bytes, or all there are.
+    pub(super) fn skip(&mut self, mut count: usize) -> Result<()> {
+        loop {
+            let here = self.bytes().len().min(count);
+            self.consume(here);
+            count -= here;
+            if count == 0 || !self.fill()? {
+                return Ok(());
+            }
+        }
     }
 
     /// Consumes up to and including the next line end.

@@ -471,6 +471,8 @@ pub fn receipts_schema() -> SchemaRef {
         ("exploded", DataType::Int64),
         ("signals", DataType::Int64),
         ("rescued", DataType::Int64),
+        ("damages", DataType::Int64),
+        ("members", DataType::Int64),
         ("bytes_in", DataType::Int64),
         ("bytes_decoded", DataType::Int64),
         ("bytes_out", DataType::Int64),

@@ -24,7 +24,6 @@ use crate::store::Place;
 const ENDINGS: [&str; 8] = [".csv", ".csv.gz", ".tsv", ".ndjson", ".ndjson.gz", ".jsonl", ".json", ".parquet"];
 /// Bytes of one table, at most: it is held in memory for every job.
 const TABLE_BYTES_MAX: u64 = 256 << 20;
-const BATCH_ROWS: usize = 8_192;
 
 /// Every table that a pond configures, declared or found in `enrich/`.
 ///

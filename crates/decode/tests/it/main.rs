@@ -3,12 +3,14 @@
 mod archives;
 mod broken;
 mod compressions;
+mod dialects;
 mod json;
 mod learning;
 mod properties;
 mod samples;
 mod separated;
 mod streams;
+mod syslog;
 
 use std::io::Read;
 

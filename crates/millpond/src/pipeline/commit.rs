@@ -29,6 +29,8 @@ pub(super) async fn done(
         balance: done.finished.balance,
         signals: done.signals,
         rescued: done.finished.summary.rescued,
+        damages: done.finished.summary.damages,
+        members: done.finished.summary.members,
         bytes_in: done.bytes_in,
         bytes_decoded: done.finished.summary.decoded_bytes,
         bytes_out: done.outputs.iter().map(|file| file.bytes).sum(),
