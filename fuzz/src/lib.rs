@@ -3,11 +3,16 @@
 use std::io::Cursor;
 
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
-use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format};
+use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format, Packing};
 use millpond_decode::Decoder;
 
 /// Decodes `bytes` as `format` with columns of every type, and panics when rows, rejects and records do not add up.
 pub fn decode(format: Format, bytes: &[u8]) {
+    decode_packed(format, Packing::default(), bytes);
+}
+
+/// The same for bytes that the source says are packed in some way.
+pub fn decode_packed(format: Format, packing: Packing, bytes: &[u8]) {
     let types = ["int", "text", "boolean", "float", "timestamp", "timestamp(ms)", "date", "decimal(10,2)", "list(text)", "map(int)"];
     let column = |(index, kind): (usize, &&str)| Column {
         name: char::from(b'a' + index as u8).to_string(),
@@ -15,6 +20,7 @@ pub fn decode(format: Format, bytes: &[u8]) {
     };
     let request = DecodeRequest {
         format,
+        packing,
         columns: types.iter().enumerate().map(column).collect(),
         system: SystemColumn::ALL.to_vec(),
         declared: Vec::new(),

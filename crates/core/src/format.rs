@@ -266,6 +266,8 @@ pub struct DecodeLimits {
     pub depth_max: usize,
     /// Fields of one file (header columns or distinct top-level names).
     pub fields_max: usize,
+    /// Bytes of text that one decompressor may have to remember (its window or dictionary).
+    pub window_bytes_max: u64,
     /// Members of one archive.
     pub members_max: u64,
     /// Compressions and archives inside each other.
@@ -280,6 +282,7 @@ impl Default for DecodeLimits {
             record_bytes_max: 16 << 20,
             depth_max: 128,
             fields_max: 10_000,
+            window_bytes_max: 128 << 20,
             members_max: 100_000,
             nesting_max: 8,
         }

@@ -382,6 +382,9 @@ fn parse_limits(top: &mut Section<'_>, problems: &mut Problems) -> (Option<u64>,
     if let Some(fields) = section.count(problems, "fields") {
         limits.fields_max = fields as usize;
     }
+    if let Some(bytes) = section.bytes(problems, "window_bytes") {
+        limits.window_bytes_max = bytes;
+    }
     if let Some(members) = section.count(problems, "members") {
         limits.members_max = members;
     }

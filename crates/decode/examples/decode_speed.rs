@@ -8,7 +8,7 @@ use std::time::Instant;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
-use millpond_core::format::{DecodeRequest, Format};
+use millpond_core::format::{Compression as Packed, DecodeRequest, Format};
 use millpond_decode::Decoder;
 
 const RECORDS: u64 = 200_000;
@@ -41,6 +41,51 @@ fn main() {
     measure("kv, 8 columns, _rest and _raw", &lines(key_value), columns, &[SystemColumn::Rest, SystemColumn::Raw]);
     let columns = "timestamp: timestamp(s); event_id: int; SYSCALL: text; EXECVE: text; PATH: text; PROCTITLE: text";
     measure("auditd, 6 columns", &lines(auditd), columns, &[]);
+    compressions(&ndjson);
+}
+
+/// Each compression around the same lines, read without columns, so that little but the decompression is left.
+fn compressions(ndjson: &[u8]) {
+    measure("ndjson, no column", ndjson, "", &[]);
+    for (compression, packed) in packed(ndjson) {
+        let mut request = request("", &[]);
+        request.packing.compression = (compression == "brotli").then_some(Packed::Brotli);
+        measure_request(&format!("ndjson.{compression}, no column"), &packed, &request);
+    }
+}
+
+fn packed(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    const FITS: &str = "memory takes it";
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), Compression::default());
+    zlib.write_all(text).expect(FITS);
+    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::default());
+    bzip2.write_all(text).expect(FITS);
+    let mut xz = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(1)).expect(FITS);
+    xz.write_all(text).expect(FITS);
+    let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    lz4.write_all(text).expect(FITS);
+    let mut snappy = snap::write::FrameEncoder::new(Vec::new());
+    snappy.write_all(text).expect(FITS);
+    let mut hadoop = Vec::new();
+    for block in text.chunks(256 << 10) {
+        let piece = snap::raw::Encoder::new().compress_vec(block).expect(FITS);
+        hadoop.extend((block.len() as u32).to_be_bytes());
+        hadoop.extend((piece.len() as u32).to_be_bytes());
+        hadoop.extend(piece);
+    }
+    let mut brotli = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 22);
+    brotli.write_all(text).expect(FITS);
+    vec![
+        ("gzip", gzip(text)),
+        ("zlib", zlib.finish().expect(FITS)),
+        ("zstd", zstd::encode_all(text, 3).expect(FITS)),
+        ("bzip2", bzip2.finish().expect(FITS)),
+        ("xz", xz.finish().expect(FITS)),
+        ("lz4", lz4.finish().expect(FITS)),
+        ("snappy", snappy.into_inner().expect(FITS)),
+        ("hadoop-snappy", hadoop),
+        ("brotli", brotli.into_inner()),
+    ]
 }
 
 /// Records by their number and a number that looks random.
@@ -153,12 +198,16 @@ fn auditd(row: u64, r: u64) -> String {
 }
 
 fn measure(name: &str, bytes: &[u8], columns: &str, system: &[SystemColumn]) {
+    measure_request(name, bytes, &request(columns, system));
+}
+
+fn measure_request(name: &str, bytes: &[u8], request: &DecodeRequest) {
     let mut best = 0.0_f64;
     let mut rows = 0;
     for _ in 0..ROUNDS {
         let input = Cursor::new(bytes.to_vec());
         let start = cpu_seconds();
-        let mut decoder = Decoder::open(Box::new(input), request(columns, system)).expect("the input opens");
+        let mut decoder = Decoder::open(Box::new(input), request.clone()).expect("the input opens");
         rows = 0;
         while let Some(batch) = decoder.next_batch().expect("the input decodes") {
             rows += batch.num_rows();

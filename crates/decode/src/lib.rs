@@ -325,12 +325,18 @@ impl Decoder {
                 Next::Unreadable(member, damage) => {
                     self.rows.set_member(Some(member));
                     self.rows.reject_part(damage.reason, damage.detail, None, damage.raw);
+                    self.report_damages();
+                }
+                Next::Damaged(archive) => {
+                    self.rows.set_member(archive);
+                    self.report_damages();
                 }
                 Next::Input(input) => match self.open_part(input) {
                     Ok(()) => return Ok(()),
                     Err(error) if self.inputs.members() > 0 && error.kind() == Kind::BadInput => {
                         let damage = unreadable(&error);
                         self.rows.reject_part(damage.reason, damage.detail, None, damage.raw);
+                        self.report_damages();
                     }
                     Err(error) => return Err(error),
                 },
@@ -381,10 +387,14 @@ impl Decoder {
     /// Reports the damage found in the part that has been read.
     fn end_part(&mut self) {
         self.native = self.native_columns();
+        self.report_damages();
+        self.update_summary();
+    }
+
+    fn report_damages(&mut self) {
         for damage in self.inputs.meter().take_damages() {
             self.rows.reject_part(damage.reason, damage.detail, None, damage.raw);
         }
-        self.update_summary();
     }
 
     /// Reads what is left of the input and reports damage found in it.

@@ -43,6 +43,11 @@ impl Window {
         &self.stream
     }
 
+    /// Says that the bytes are an archive, see [`Stream::set_archive`].
+    pub(super) fn set_archive(&mut self) {
+        self.stream.set_archive();
+    }
+
     /// The bytes read and not consumed.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
@@ -78,6 +83,10 @@ impl Window {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
+        }
+        if self.buffer.is_empty() {
+            // Zeroed by the system as it is touched: members of archives are many and small.
+            self.buffer = vec![0; 2 * READ_BYTES];
         }
         if self.end + READ_BYTES > self.buffer.len() {
             let length = (self.end + READ_BYTES).max(self.buffer.len() * 2);

@@ -116,6 +116,11 @@ fn guess_utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
+/// Whether bytes are UTF-16, by their mark or by their zeros.
+pub(super) fn is_utf_16(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || guess_utf_16(bytes).is_some()
+}
+
 /// Whether most pairs of bytes have a zero at `high`, as ASCII has, and none is a control character that text has not.
 fn has_wide_text(bytes: &[u8], high: usize) -> bool {
     let pairs = || bytes.chunks_exact(2);

@@ -1,6 +1,8 @@
 //! Decode: what goes in as bytes comes out as these rows and these rejects.
 
+mod archives;
 mod broken;
+mod compressions;
 mod dialects;
 mod json;
 mod learning;
