@@ -32,6 +32,7 @@ mod arrow_ipc;
 mod auditd;
 mod auto;
 mod avro;
+mod columnar;
 mod delimited;
 mod evtx;
 mod grok;
@@ -394,7 +395,7 @@ fn open_records(
         Format::Zeek => zeek::open(window, rows)?,
         Format::Regex { pattern, start } => regex_lines::open(pattern, start.as_deref(), rows)?,
         Format::Lines { start } => lines::open(start.as_deref(), rows)?,
-        Format::Parquet => Box::new(parquet::ParquetReader::open(window, rows, request)?),
+        Format::Parquet => parquet::open(window, rows, request)?,
         Format::Syslog { payload } => syslog::open(*payload, rows)?,
         Format::KeyValue => key_value::open(rows)?,
         Format::Auditd => auditd::open(rows)?,
