@@ -23,10 +23,12 @@ use crate::rows::Rows;
 use crate::window::Window;
 
 const NAME: &str = "Arrow IPC";
-/// What the file format starts with, padded to 8 bytes.
+/// What the file format starts with, padded to 8 bytes at least.
 const FILE_MAGIC: &[u8] = b"ARROW1\0\0";
 /// What each message starts with; absent before format version 0.15.
 const CONTINUATION: [u8; 4] = [0xff; 4];
+/// The largest alignment, and so the longest padding, of writers.
+const ALIGNMENT_MAX: usize = 64;
 /// Bytes of one message's description.
 const HEAD_BYTES_MAX: usize = 64 << 20;
 /// Rows that a batch may have without a bit for each: columns of NULLs take no bytes.
@@ -40,6 +42,7 @@ pub(crate) fn open(window: &mut Window, rows: &mut Rows, _: &DecodeRequest) -> R
     let is_file = window.bytes().starts_with(FILE_MAGIC);
     if is_file {
         window.consume(FILE_MAGIC.len());
+        skip_padding(window)?;
     }
     let no_schema = || Error::bad_input(format!("failed to read the file as {NAME}: it does not start with a schema"));
     let Step::Message { head, body } = read_step(window)? else { return Err(no_schema()) };
@@ -114,6 +117,15 @@ fn read_step(window: &mut Window) -> Result<Step> {
         return Ok(Step::Cut);
     }
     Ok(Step::Message { head: start - length..start, body: start..start + body })
+}
+
+/// Skips the zeros between the magic of a file and its first message.
+fn skip_padding(window: &mut Window) -> Result<()> {
+    window.fill_to(ALIGNMENT_MAX)?;
+    let start = &window.bytes()[..window.bytes().len().min(ALIGNMENT_MAX)];
+    let words = start.chunks_exact(8).take_while(|word| word.iter().all(|byte| *byte == 0)).count();
+    window.consume(words * 8);
+    Ok(())
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<[u8; 4]> {

@@ -1,11 +1,15 @@
 //! Apache Parquet (<https://parquet.apache.org/docs/file-format/>): kept in a temporary file, because its index is at
 //! its end, and read by row group, only the columns that are asked for.
 
+use std::fs::File;
+
 use arrow::array::RecordBatch;
 use millpond_core::format::DecodeRequest;
 use millpond_core::Result;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::file::metadata::ParquetMetaData;
 
 use crate::Records;
@@ -22,18 +26,18 @@ const NAME: &str = "Parquet";
 /// `BadInput` for a file whose index cannot be read, such as a cut or an encrypted one.
 pub(crate) fn open(window: &mut Window, rows: &mut Rows, request: &DecodeRequest) -> Result<Box<dyn Records>> {
     let file = spool(window)?;
-    let builder = guarded(NAME, || ParquetRecordBatchReaderBuilder::try_new(file)).map_err(|error| {
+    let index = guarded(NAME, || ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())).map_err(|error| {
         match error.chain().to_lowercase().contains("encrypt") {
             true => error.hint("encrypted files cannot be read"),
             false => error,
         }
     })?;
-    let fields = builder.schema().fields().clone();
+    let fields = index.schema().fields().clone();
     check_fields(&fields, rows)?;
-    let mask = ProjectionMask::roots(builder.parquet_schema(), needed(&fields, rows));
-    let read_rows = rows_at_once(builder.metadata(), request.batch_rows);
-    let reader = guarded(NAME, || builder.with_projection(mask).with_batch_size(read_rows).build())?;
-    Ok(Box::new(ColumnarReader::new(NAME, ParquetBatches { reader: Some(reader) }, fields, rows)?))
+    let mask = ProjectionMask::roots(index.parquet_schema(), needed(&fields, rows));
+    let batch_rows = rows_at_once(index.metadata(), request.batch_rows);
+    let batches = ParquetBatches { file, index, mask, batch_rows, next_group: 0, group: None };
+    Ok(Box::new(ColumnarReader::new(NAME, batches, fields, rows)?))
 }
 
 /// As many rows as make about one batch, by what the index says of the longest row group's rows.
@@ -46,17 +50,44 @@ fn rows_at_once(index: &ParquetMetaData, batch_rows: usize) -> usize {
 }
 
 struct ParquetBatches {
-    /// `None` behind the last batch and after an error.
-    reader: Option<ParquetRecordBatchReader>,
+    file: File,
+    index: ArrowReaderMetadata,
+    /// The columns to read.
+    mask: ProjectionMask,
+    batch_rows: usize,
+    next_group: usize,
+    /// The row group being read.
+    group: Option<ParquetRecordBatchReader>,
+}
+
+impl ParquetBatches {
+    /// Opens the next row group. Each has a reader of its own: damage in one does not cost rows of those before.
+    fn open_group(&self, group: usize) -> Result<ParquetRecordBatchReader> {
+        guarded(NAME, || {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.try_clone()?, self.index.clone())
+                .with_projection(self.mask.clone())
+                .with_batch_size(self.batch_rows)
+                .with_row_groups(vec![group])
+                .build()
+        })
+    }
 }
 
 impl Batches for ParquetBatches {
     fn next(&mut self, _: &mut Window, _: &mut Rows) -> Result<Option<RecordBatch>> {
-        let Some(mut reader) = self.reader.take() else { return Ok(None) };
-        let batch = guarded(NAME, || reader.next().transpose())?;
-        if batch.is_some() {
-            self.reader = Some(reader);
+        loop {
+            let mut group = match self.group.take() {
+                Some(group) => group,
+                None if self.next_group == self.index.metadata().num_row_groups() => return Ok(None),
+                None => {
+                    self.next_group += 1;
+                    self.open_group(self.next_group - 1)?
+                }
+            };
+            if let Some(batch) = guarded(NAME, || group.next().transpose())? {
+                self.group = Some(group);
+                return Ok(Some(batch));
+            }
         }
-        Ok(batch)
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, ListArray, MapArray, StructArray,
-    TimestampMicrosecondArray, new_null_array,
+    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, ListArray, MapArray, StructArray,
+    TimestampMicrosecondArray, UInt64Array, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::compute::{cast, nullif};
+use arrow::compute::{cast, take};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
     TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
@@ -203,7 +203,10 @@ fn structs(array: &ArrayRef, kind: &ColumnType, columns: &[Column]) -> Converted
 /// The values of a struct's field, NULL where the struct is.
 fn masked(child: ArrayRef, nulls: Option<&NullBuffer>) -> Result<ArrayRef, ArrowError> {
     match nulls {
-        Some(nulls) if nulls.null_count() > 0 => nullif(&child, &BooleanArray::new(!nulls.inner(), None)),
+        Some(nulls) if nulls.null_count() > 0 => {
+            let rows = UInt64Array::new((0..child.len() as u64).collect(), Some(nulls.clone()));
+            take(&child, &rows, None)
+        }
         _ => Ok(child),
     }
 }

@@ -1,7 +1,7 @@
 //! Values as JSON text, where Arrow's own writer has none: unions, maps with keys that are no text, and times that no
 //! calendar has.
 
-use std::io::Write;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, Int64Array, MapArray, UnionArray};
@@ -54,6 +54,7 @@ impl EncoderFactory for MoreTypes {
                 let encoder = TimeEncoder {
                     times: ArrayFormatter::try_new(array, &FORMAT)?,
                     numbers: cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone(),
+                    text: String::new(),
                 };
                 Ok(Some(NullableEncoder::new(Box::new(encoder), array.nulls().cloned())))
             }
@@ -68,18 +69,15 @@ const FORMAT: FormatOptions<'static> = FormatOptions::new().with_display_error(f
 struct TimeEncoder<'a> {
     times: ArrayFormatter<'a>,
     numbers: Int64Array,
+    text: String,
 }
 
 impl Encoder for TimeEncoder<'_> {
     fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.push(b'"');
-        match write!(out, "{}", self.times.value(row)) {
-            Ok(()) => out.push(b'"'),
-            Err(_) => {
-                out.truncate(start);
-                out.extend_from_slice(self.numbers.value(row).to_string().as_bytes());
-            }
+        self.text.clear();
+        match write!(self.text, "{}", self.times.value(row)) {
+            Ok(()) => crate::json::text::quote(self.text.as_bytes(), out),
+            Err(_) => out.extend_from_slice(self.numbers.value(row).to_string().as_bytes()),
         }
     }
 }

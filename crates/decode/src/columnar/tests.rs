@@ -274,7 +274,7 @@ impl Dice {
 const DAY: i64 = 86_400_000;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn columns_give_what_records_give(seed: u64) {

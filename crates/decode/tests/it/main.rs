@@ -1,6 +1,7 @@
 //! Decode: what goes in as bytes comes out as these rows and these rejects.
 
 mod broken;
+mod columnar;
 mod json;
 mod learning;
 mod properties;
