@@ -47,7 +47,8 @@ pub(crate) fn open(window: &mut Window, rows: &mut Rows, _: &DecodeRequest) -> R
     let no_schema = || Error::bad_input(format!("failed to read the file as {NAME}: it does not start with a schema"));
     let Step::Message { head, body } = read_step(window)? else { return Err(no_schema()) };
     let schema = guarded(NAME, || {
-        let message = root_as_message(&window.bytes()[head.clone()]).map_err(|error| ArrowError::IpcError(error.to_string()))?;
+        let message =
+            root_as_message(&window.bytes()[head.clone()]).map_err(|error| ArrowError::IpcError(error.to_string()))?;
         Ok::<_, ArrowError>(message.header_as_schema().map(fb_to_schema))
     })?;
     let schema = Arc::new(schema.ok_or_else(no_schema)?);
@@ -174,7 +175,9 @@ impl Batches for IpcBatches {
                     break;
                 }
                 Step::End if !self.is_file && !window.stream().is_cut() => break,
-                Step::End | Step::Cut => ("truncated_arrow", "the file ends before its last batch is complete".to_owned()),
+                Step::End | Step::Cut => {
+                    ("truncated_arrow", "the file ends before its last batch is complete".to_owned())
+                }
                 Step::Broken(detail) => ("corrupt_arrow", detail),
             };
             let raw = take_rest(window)?;

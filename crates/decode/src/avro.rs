@@ -16,7 +16,9 @@ use millpond_core::{Error, Result};
 use serde_json::Value;
 
 use crate::Records;
-use crate::columnar::{Batches, ColumnarReader, MESSAGE_BYTES_MAX, RAW_BYTES_MAX, check_fields, guarded, needed, start_of, take_rest};
+use crate::columnar::{
+    Batches, ColumnarReader, MESSAGE_BYTES_MAX, RAW_BYTES_MAX, check_fields, guarded, needed, start_of, take_rest,
+};
 use crate::rows::Rows;
 use crate::window::Window;
 
@@ -51,10 +53,18 @@ pub(crate) fn open(window: &mut Window, rows: &mut Rows, _: &DecodeRequest) -> R
     let marker = header.sync();
     window.consume(header.header_len() as usize);
     let schema = texts_as_written(&schema).unwrap_or(schema);
-    let mut batches = AvroBatches { header: header_of(&schema, &marker), marker, codec, projection: None, alone: VecDeque::new(), ended: false };
+    let mut batches = AvroBatches {
+        header: header_of(&schema, &marker),
+        marker,
+        codec,
+        projection: None,
+        alone: VecDeque::new(),
+        ended: false,
+    };
     let empty = batches.file_of(0, &[]);
-    let fields =
-        guarded(NAME, || ReaderBuilder::new().build(Cursor::new(empty)).map(|reader| reader.schema().fields().clone()))?;
+    let fields = guarded(NAME, || {
+        ReaderBuilder::new().build(Cursor::new(empty)).map(|reader| reader.schema().fields().clone())
+    })?;
     check_fields(&fields, rows)?;
     if fields.iter().all(|field| takes_no_bytes(field)) {
         return Err(Error::bad_input("failed to read the file as Avro: its records have no fields that take bytes"));
@@ -223,8 +233,9 @@ impl AvroBatches {
         if bytes.is_empty() {
             return Ok(Step::End);
         }
-        let numbers = read_long(bytes)
-            .and_then(|(count, first)| read_long(&bytes[first..]).map(|(length, second)| (count, length, first + second)));
+        let numbers = read_long(bytes).and_then(|(count, first)| {
+            read_long(&bytes[first..]).map(|(length, second)| (count, length, first + second))
+        });
         let Some((count, length, start)) = numbers else {
             return Ok(if bytes.len() < 20 { Step::Cut } else { Step::Broken("a length is no number".to_owned()) });
         };

@@ -190,7 +190,9 @@ impl<B: Batches> ColumnarReader<B> {
         let arrays = candidates.slice(0, count).columns().iter().map(types::plain).collect::<Result<Vec<_>, _>>();
         let arrays = arrays.map_err(|error| unsupported(self.format, error))?;
         let converted = self.convert(&arrays, plan)?;
-        if self.is_text_only || plan.has_twins || (rows.frozen_names().is_some() && may_freeze(&arrays, plan, &converted))
+        if self.is_text_only
+            || plan.has_twins
+            || (rows.frozen_names().is_some() && may_freeze(&arrays, plan, &converted))
         {
             self.text.fill(&renamed(batch, arrays, count)?, self.format)?;
             return Ok(Some(start + count));

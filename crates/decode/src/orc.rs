@@ -55,9 +55,9 @@ fn check_chunk_bytes(file: &Spooled) -> Result<()> {
     let Some((length, before)) = tail.split_last() else { return Ok(()) };
     let postscript = &before[before.len().saturating_sub(usize::from(*length))..];
     match postscript_number(postscript, CHUNK_BYTES_FIELD) {
-        Some(bytes) if bytes > CHUNK_BYTES_MAX => {
-            Err(Error::bad_input(format!("failed to read the file as {NAME}: it says that its chunks have {bytes} bytes")))
-        }
+        Some(bytes) if bytes > CHUNK_BYTES_MAX => Err(Error::bad_input(format!(
+            "failed to read the file as {NAME}: it says that its chunks have {bytes} bytes"
+        ))),
         _ => Ok(()),
     }
 }

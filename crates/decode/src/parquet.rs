@@ -4,8 +4,8 @@
 use std::fs::File;
 
 use arrow::array::RecordBatch;
-use millpond_core::format::DecodeRequest;
 use millpond_core::Result;
+use millpond_core::format::DecodeRequest;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,

@@ -167,7 +167,10 @@ impl Rows {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.ready.is_some() || self.rows >= self.batch_rows || self.bytes >= BATCH_BYTES || self.reject_bytes >= BATCH_BYTES
+        self.ready.is_some()
+            || self.rows >= self.batch_rows
+            || self.bytes >= BATCH_BYTES
+            || self.reject_bytes >= BATCH_BYTES
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -37,7 +37,7 @@ pub(super) fn convert(array: &ArrayRef, kind: &ColumnType) -> Converted {
         ColumnType::Decimal { precision, scale } => decimals(array, *precision, *scale),
         ColumnType::Timestamp(TimeFormat::Iso) => timestamps(array),
         ColumnType::Timestamp(TimeFormat::Epoch(unit)) => epochs(array, *unit),
-        ColumnType::Timestamp(TimeFormat::Pattern(_)) => Ok(None),
+        ColumnType::Timestamp(_) => Ok(None),
         ColumnType::Date => Ok(dates(array).then(|| Arc::clone(array))),
         ColumnType::List(item) => list(array, kind, item),
         ColumnType::Map(value) => map(array, kind, value),
@@ -185,7 +185,8 @@ fn structs(array: &ArrayRef, kind: &ColumnType, columns: &[Column]) -> Converted
     let (Some(structs), DataType::Struct(fields)) = (array.as_struct_opt(), arrow_type(kind)) else { return Ok(None) };
     let mut arrays = Vec::with_capacity(columns.len());
     for column in columns {
-        let mut named = structs.fields().iter().zip(structs.columns()).filter(|(field, _)| *field.name() == column.name);
+        let mut named =
+            structs.fields().iter().zip(structs.columns()).filter(|(field, _)| *field.name() == column.name);
         let converted = match (named.next(), named.next()) {
             (None, _) => new_null_array(&arrow_type(&column.kind), structs.len()),
             (Some((_, child)), None) => match convert(child, &column.kind)? {

@@ -14,10 +14,10 @@ use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format, Packing}
 use proptest::prelude::*;
 
 use super::{Batches, ColumnarReader};
-use crate::rows::Rows;
-use crate::window::Window;
 use crate::Records;
+use crate::rows::Rows;
 use crate::stream::{Meter, Stream};
+use crate::window::Window;
 
 /// Batches as they are given.
 struct Given(VecDeque<RecordBatch>);
@@ -63,9 +63,8 @@ fn read(request: &DecodeRequest, batches: &[RecordBatch], is_text_only: bool) ->
     let rejects = rows.take_rejects();
     assert_eq!(rows.summary.records, count + rejects.len() as u64);
     out.push(format!("rescued {}", rows.summary.rescued));
-    let reject = |reject: &crate::Reject| {
-        format!("{:?} {} {}", reject.row, reject.reason, String::from_utf8_lossy(&reject.raw))
-    };
+    let reject =
+        |reject: &crate::Reject| format!("{:?} {} {}", reject.row, reject.reason, String::from_utf8_lossy(&reject.raw));
     out.extend(rejects.iter().map(reject));
     out
 }
@@ -107,12 +106,33 @@ impl Dice {
 
     fn text(&mut self) -> String {
         let number = self.int().to_string();
-        let texts = ["", "a", "é\u{1}\"\\\n", "true", "F", "1e3", " 7 ", "3.0", "12.50", "{\"a\":1}", "[1,\"x\"]",
-            "2024-02-29", "2024-02-30", "2024-01-01T00:00:00.123456789+05:30", "null", "x\u{0}y", "ÿ"];
+        let texts = [
+            "",
+            "a",
+            "é\u{1}\"\\\n",
+            "true",
+            "F",
+            "1e3",
+            " 7 ",
+            "3.0",
+            "12.50",
+            "{\"a\":1}",
+            "[1,\"x\"]",
+            "2024-02-29",
+            "2024-02-30",
+            "2024-01-01T00:00:00.123456789+05:30",
+            "null",
+            "x\u{0}y",
+            "ÿ",
+        ];
         if self.below(4) == 0 { number } else { self.pick(&texts).to_owned() }
     }
 
-    fn ints<T: arrow::datatypes::ArrowPrimitiveType>(&mut self, rows: usize, of: impl Fn(i64) -> T::Native) -> ArrayRef {
+    fn ints<T: arrow::datatypes::ArrowPrimitiveType>(
+        &mut self,
+        rows: usize,
+        of: impl Fn(i64) -> T::Native,
+    ) -> ArrayRef {
         Arc::new(PrimitiveArray::<T>::from_iter(self.values(rows, |dice| of(dice.int()))))
     }
 
@@ -153,7 +173,8 @@ impl Dice {
             20 => {
                 let zone: Option<Arc<str>> = self.pick(&[None, Some("UTC"), Some("+05:30"), Some("Z")]).map(Into::into);
                 let range = self.pick(&[4_000_000_000i64, 400_000_000_000, i64::MAX]);
-                let unit = self.pick(&[TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond]);
+                let unit =
+                    self.pick(&[TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond]);
                 let scale = match unit {
                     TimeUnit::Second => 1,
                     TimeUnit::Millisecond => 1000,
@@ -225,7 +246,8 @@ impl Dice {
             }
             _ => {
                 let children: Vec<ArrayRef> = (0..2).map(|_| self.array_in_union(rows)).collect();
-                let field = |index: usize| Arc::new(Field::new(format!("u{index}"), children[index].data_type().clone(), true));
+                let field =
+                    |index: usize| Arc::new(Field::new(format!("u{index}"), children[index].data_type().clone(), true));
                 let fields = UnionFields::try_new([0, 1], [field(0), field(1)]).expect("a union");
                 let ids: ScalarBuffer<i8> = (0..rows).map(|_| self.below(2) as i8).collect();
                 Arc::new(UnionArray::try_new(fields, ids, None, children.clone()).expect("a union"))
@@ -249,8 +271,22 @@ impl Dice {
     }
 
     fn kind(&mut self, depth: usize) -> ColumnType {
-        let plain = ["text", "int", "float", "boolean", "date", "timestamp", "timestamp", "timestamp(s)", "timestamp(ms)",
-            "timestamp(ns)", "timestamp(%Y-%m-%d)", "decimal(38,10)", "decimal(10,2)", "text"];
+        let plain = [
+            "text",
+            "int",
+            "float",
+            "boolean",
+            "date",
+            "timestamp",
+            "timestamp",
+            "timestamp(s)",
+            "timestamp(ms)",
+            "timestamp(ns)",
+            "timestamp(%Y-%m-%d)",
+            "decimal(38,10)",
+            "decimal(10,2)",
+            "text",
+        ];
         match self.below(if depth == 0 { 4 } else { 7 }) {
             0..4 => ColumnType::parse(self.pick(&plain)).expect("a type"),
             4 => ColumnType::List(Box::new(self.kind(depth - 1))),

@@ -50,9 +50,13 @@ const COLUMNS: &str = "id: int; name: text; ok: boolean; score: float; at: times
 
 fn rows() -> Vec<String> {
     let row = |id: i64| match id % 3 {
-        0 => format!(r#"{{"id":{id},"name":"ann","ok":true,"score":0.5,"at":"1970-01-01T00:00:01.500Z","day":"1970-01-01"}}"#),
+        0 => format!(
+            r#"{{"id":{id},"name":"ann","ok":true,"score":0.5,"at":"1970-01-01T00:00:01.500Z","day":"1970-01-01"}}"#
+        ),
         1 => format!(r#"{{"id":{id},"name":null,"ok":false,"score":null,"at":null,"day":"2022-01-08"}}"#),
-        _ => format!(r#"{{"id":{id},"name":"bob \"b\"","ok":null,"score":-3.0,"at":"1969-12-31T23:59:58Z","day":null}}"#),
+        _ => {
+            format!(r#"{{"id":{id},"name":"bob \"b\"","ok":null,"score":-3.0,"at":"1969-12-31T23:59:58Z","day":null}}"#)
+        }
     };
     (0..6).map(row).collect()
 }
@@ -89,9 +93,12 @@ fn avro_of(batches: &[RecordBatch], codec: Option<CompressionCodec>) -> Vec<u8> 
     writer.into_inner()
 }
 
-fn orc_of(batches: &[RecordBatch]) -> Vec<u8> {
+fn orc_of(batches: &[RecordBatch], compression: Option<orc_rust::compression::CompressionType>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let builder = orc_rust::ArrowWriterBuilder::new(&mut bytes, batches[0].schema());
+    let mut builder = orc_rust::ArrowWriterBuilder::new(&mut bytes, batches[0].schema());
+    if let Some(compression) = compression {
+        builder = builder.with_compression(compression);
+    }
     let mut writer = builder.try_build().expect("a writer");
     for batch in batches {
         writer.write(batch).expect("memory takes it");
@@ -112,15 +119,15 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("parquet", parquet_of(&batches)),
         ("stream", stream_of(&batches, IpcWriteOptions::default())),
         ("stream lz4", stream_of(&batches, compressed(CompressionType::LZ4_FRAME))),
-        ("stream zstd", stream_of(&batches, compressed(CompressionType::ZSTD))),
         ("file", file_of(&batches, IpcWriteOptions::default())),
-        ("file zstd", file_of(&batches, compressed(CompressionType::ZSTD))),
+        ("file lz4", file_of(&batches, compressed(CompressionType::LZ4_FRAME))),
         ("avro", avro_of(&batches, None)),
         ("avro deflate", avro_of(&batches, Some(CompressionCodec::Deflate))),
         ("avro snappy", avro_of(&batches, Some(CompressionCodec::Snappy))),
         ("avro zstd", avro_of(&batches, Some(CompressionCodec::ZStandard))),
         ("avro bzip2", avro_of(&batches, Some(CompressionCodec::Bzip2))),
-        ("orc", orc_of(&batches)),
+        ("orc", orc_of(&batches, None)),
+        ("orc zstd", orc_of(&batches, Some(orc_rust::compression::CompressionType::Zstd))),
     ]
 }
 
@@ -153,7 +160,8 @@ fn every_format_says_its_columns() {
 #[test]
 fn every_format_fills_system_columns() {
     for (name, bytes) in files() {
-        let request = DecodeRequest { batch_rows: 2, ..with_system(auto("id: boolean; name: int"), &SystemColumn::ALL) };
+        let request =
+            DecodeRequest { batch_rows: 2, ..with_system(auto("id: boolean; name: int"), &SystemColumn::ALL) };
         let decoded = decode(request, &bytes);
         let expected = r#"{"id":null,"name":null,"_file":"s3://logs/a.json","_row":5,"_offset":null,"_raw":"{\"id\":5,\"name\":\"bob \\\"b\\\"\",\"score\":-3.0,\"at\":\"1969-12-31T23:59:58Z\"}","_rescued":"{\"id\":5,\"name\":\"bob \\\"b\\\"\"}","_rest":"{\"score\":-3.0,\"at\":\"1969-12-31T23:59:58Z\"}"}"#;
         assert_eq!(decoded.rows[5], expected, "{name}");
@@ -191,7 +199,7 @@ fn pieces_do_not_matter() {
 fn a_cut_file_keeps_the_rows_before() {
     for (name, bytes) in files() {
         let format = Decoder::open(Box::new(Cursor::new(bytes.clone())), auto("")).expect(name).format().clone();
-        let step = if matches!(name, "stream lz4" | "avro snappy") { 1 } else { 13 };
+        let step = if matches!(name, "stream" | "avro snappy") { 1 } else { 13 };
         for cut in (1..bytes.len()).step_by(step) {
             let outcome = open(request(format.clone(), columns(COLUMNS)), &bytes[..cut]);
             let decoded = match outcome {
@@ -204,7 +212,11 @@ fn a_cut_file_keeps_the_rows_before() {
             assert!(matches!(decoded.rows.len(), 0 | 3 | 6), "{name} {cut}");
             assert_eq!(decoded.rows, rows()[..decoded.rows.len()], "{name} {cut}");
             for reject in &decoded.rejects {
-                assert!(matches!(reject.reason, "truncated_arrow" | "truncated_avro"), "{name} {cut}: {}", reject.reason);
+                assert!(
+                    matches!(reject.reason, "truncated_arrow" | "truncated_avro"),
+                    "{name} {cut}: {}",
+                    reject.reason
+                );
             }
         }
         // Formats that are read from their start keep something.
@@ -243,19 +255,43 @@ fn memchr_all(bytes: &[u8], needle: &[u8]) -> Vec<usize> {
     bytes.windows(needle.len()).enumerate().filter(|(_, window)| *window == needle).map(|(at, _)| at).collect()
 }
 
+/// Two batches that are worth compressing.
+fn large() -> Vec<RecordBatch> {
+    let batch = |first: i64| {
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(first..first + 1000));
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..1000).map(|row| format!("text {}", row % 7))));
+        RecordBatch::try_from_iter([("id", ids), ("t", texts)]).expect("a batch")
+    };
+    vec![batch(0), batch(1000)]
+}
+
+#[test]
+fn compressed_messages_are_read() {
+    for kind in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
+        for bytes in [stream_of(&large(), compressed(kind)), file_of(&large(), compressed(kind))] {
+            assert!(bytes.len() < 20_000, "the writer compresses");
+            let decoded = decode(auto("id: int; t: text"), &bytes);
+            assert_eq!((decoded.rows.len(), decoded.rejects.len()), (2000, 0));
+            assert_eq!(decoded.rows[1999], r#"{"id":1999,"t":"text 5"}"#);
+        }
+    }
+}
+
 #[test]
 fn a_damaged_message_costs_itself() {
-    let bytes = stream_of(&batches(), compressed(CompressionType::ZSTD));
-    let frame = [0x28, 0xb5, 0x2f, 0xfd];
-    let at = memchr_all(&bytes, &frame).first().copied().unwrap_or(bytes.len());
-    if at == bytes.len() {
-        return;
-    }
+    let bytes = stream_of(&large(), compressed(CompressionType::ZSTD));
+    let frame = memchr_all(&bytes, &[0x28, 0xb5, 0x2f, 0xfd])[0];
     let mut broken = bytes.clone();
-    broken[at] ^= 0x55;
-    let decoded = decode(auto(COLUMNS), &broken);
-    assert_eq!(decoded.rows, rows()[3..]);
-    assert_eq!(decoded.rejects[0].reason, "corrupt_arrow");
+    broken[frame] ^= 0x55;
+    // The decompressed length stands before the frame.
+    let mut huge = bytes.clone();
+    huge[frame - 8..frame].copy_from_slice(&(1i64 << 60).to_le_bytes());
+    for bytes in [broken, huge] {
+        let decoded = decode(auto("id: int; t: text"), &bytes);
+        assert_eq!((decoded.rows.len(), decoded.rejects.len()), (1000, 1));
+        assert_eq!(decoded.rows[0], r#"{"id":1000,"t":"text 0"}"#);
+        assert_eq!(decoded.rejects[0].reason, "corrupt_arrow");
+    }
 }
 
 #[test]
@@ -338,10 +374,9 @@ fn nested_columns_keep_their_shape() {
     ] {
         let mut request = auto("tags: list(int); labels: map(text)");
         let user = "id: int; ID: text; Id: text";
-        request.columns.push(Column {
-            name: "user".to_owned(),
-            kind: millpond_core::columns::ColumnType::Struct(columns(user)),
-        });
+        request
+            .columns
+            .push(Column { name: "user".to_owned(), kind: millpond_core::columns::ColumnType::Struct(columns(user)) });
         let rows = [
             r#"{"tags":[1,null],"labels":{"k":"v"},"user":{"id":1,"ID":"x","Id":null}}"#,
             r#"{"tags":[3],"labels":null,"user":null}"#,
@@ -440,9 +475,8 @@ fn avro_types() {
     let decoder = Decoder::open(Box::new(Cursor::new(bytes)), auto("")).expect("a file");
     let native: Vec<String> =
         decoder.native_columns().expect("types").iter().map(|column| column.kind.to_string()).collect();
-    let expected = [
-        "int", "text", "text", "text", "text", "map(int)", "list(text)", "timestamp", "date", "text", "decimal(6,2)",
-    ];
+    let expected =
+        ["int", "text", "text", "text", "text", "map(int)", "list(text)", "timestamp", "date", "text", "decimal(6,2)"];
     assert_eq!(native, expected);
 }
 
@@ -474,7 +508,7 @@ fn empty_files_have_no_rows() {
         stream_of(&none, IpcWriteOptions::default()),
         file_of(&none, IpcWriteOptions::default()),
         avro_of(&none, None),
-        orc_of(&none),
+        orc_of(&none, None),
     ] {
         assert_decoded(&decode(auto(COLUMNS), &bytes), &[], &[]);
     }
@@ -495,6 +529,24 @@ fn limits_hold_in_every_format() {
         let decoded = decode(DecodeRequest { limits, ..auto("name: text") }, &bytes);
         assert_eq!(decoded.rows.len(), 4, "{name}");
         assert_eq!(decoded.rejects.iter().filter(|reject| reject.reason == "record_too_long").count(), 2, "{name}");
+    }
+}
+
+#[test]
+fn samples_have_the_records_that_are_known() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/samples"));
+    let Ok(manifest) = std::fs::read_to_string(root.join("MANIFEST.tsv")) else {
+        eprintln!("skipped: there are no samples in {}", root.display());
+        return;
+    };
+    let samples = manifest.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    for sample in samples.filter(|cells| cells.get(2) == Some(&"parquet")) {
+        let bytes = std::fs::read(root.join(sample[0])).expect("a sample");
+        let native = Decoder::open(Box::new(Cursor::new(bytes.clone())), auto("")).expect("a file").native_columns();
+        let request = with_system(request(Format::Auto, native.expect("types")), &SystemColumn::ALL);
+        let decoded = decode(request, &bytes);
+        assert_eq!(decoded.rows.len().to_string(), sample[6], "{}", sample[0]);
+        assert_eq!((decoded.summary.rescued, decoded.rejects.len()), (0, 0), "{}", sample[0]);
     }
 }
 
