@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
@@ -34,6 +34,11 @@ const HEAD_BYTES_MAX: usize = 64 << 20;
 /// Rows that a batch may have without a bit for each: columns of NULLs take no bytes.
 const FREE_ROWS: i64 = 1 << 20;
 
+/// Copying dictionaries that grow may take this many bytes, and [`COPY_RATIO`] times those of the stream, so that a
+/// stream of tiny additions takes linear time.
+const COPY_BYTES_FREE: u64 = 1 << 30;
+const COPY_RATIO: u64 = 1024;
+
 /// Opens the reader.
 ///
 /// # Errors
@@ -56,7 +61,8 @@ pub(crate) fn open(window: &mut Window, rows: &mut Rows, _: &DecodeRequest) -> R
     let fields = schema.fields().clone();
     check_fields(&fields, rows)?;
     let projection = needed(&fields, rows);
-    let batches = IpcBatches { is_file, schema, projection, dictionaries: HashMap::new(), ended: false };
+    let batches =
+        IpcBatches { is_file, schema, projection, dictionaries: HashMap::new(), copied_bytes: 0, ended: false };
     Ok(Box::new(ColumnarReader::new(NAME, batches, fields, rows)?))
 }
 
@@ -66,6 +72,8 @@ struct IpcBatches {
     /// The columns to read.
     projection: Vec<usize>,
     dictionaries: HashMap<i64, ArrayRef>,
+    /// Bytes copied because dictionaries grew.
+    copied_bytes: u64,
     ended: bool,
 }
 
@@ -139,7 +147,7 @@ impl Batches for IpcBatches {
             let offset = window.offset();
             let (reason, detail) = match read_step(window)? {
                 Step::Message { head, body } => {
-                    let read = self.read(&window.bytes()[head.clone()], &window.bytes()[body.clone()]);
+                    let read = self.read(&window.bytes()[head.clone()], &window.bytes()[body.clone()], offset);
                     let is_batch = matches!(header_type(&window.bytes()[head]), MessageHeader::RecordBatch);
                     let error = match read {
                         Ok(batch) => {
@@ -194,8 +202,8 @@ fn header_type(head: &[u8]) -> MessageHeader {
 }
 
 impl IpcBatches {
-    /// Reads one message: a batch, or a dictionary, which is kept.
-    fn read(&mut self, head: &[u8], body: &[u8]) -> Result<Option<RecordBatch>> {
+    /// Reads one message: a batch, or a dictionary, which is kept. `offset` is where it starts.
+    fn read(&mut self, head: &[u8], body: &[u8], offset: u64) -> Result<Option<RecordBatch>> {
         guarded(NAME, || {
             let message = root_as_message(head).map_err(|error| ArrowError::IpcError(error.to_string()))?;
             check_lengths(&message, body)?;
@@ -211,12 +219,24 @@ impl IpcBatches {
                 MessageHeader::DictionaryBatch => {
                     let batch = message.header_as_dictionary_batch().ok_or_else(wrong)?;
                     read_dictionary(&Buffer::from(body), batch, &self.schema, &mut self.dictionaries, &version)?;
+                    self.check_dictionaries(offset)?;
                     Ok(None)
                 }
                 MessageHeader::NONE => Ok(None),
                 other => Err(ArrowError::IpcError(format!("a message of the type {other:?} was not expected"))),
             }
         })
+    }
+}
+
+impl IpcBatches {
+    fn check_dictionaries(&mut self, offset: u64) -> std::result::Result<(), ArrowError> {
+        let bytes: usize = self.dictionaries.values().map(|values| values.get_array_memory_size()).sum();
+        self.copied_bytes += bytes as u64;
+        if bytes > MESSAGE_BYTES_MAX || self.copied_bytes > COPY_BYTES_FREE + COPY_RATIO * offset {
+            return Err(ArrowError::IpcError(format!("the dictionaries grow too much, to {bytes} bytes")));
+        }
+        Ok(())
     }
 }
 

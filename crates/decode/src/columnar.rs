@@ -78,6 +78,9 @@ pub(crate) struct ColumnarReader<B> {
     builders: Vec<Builder>,
     options: EncoderOptions,
     text: TextRows,
+    /// Bytes of the values read so far. They are held against the limits of decompression, because dictionaries and
+    /// runs of columns expand as compressed text does.
+    expanded_bytes: u64,
     /// Whether all records pass through the JSON reader.
     is_text_only: bool,
 }
@@ -173,16 +176,26 @@ impl<B: Batches> ColumnarReader<B> {
             columns,
             options: json::options(),
             text: TextRows { record: RecordReader::new(rows), lines: Vec::new(), position: 0 },
+            expanded_bytes: 0,
             is_text_only: false,
         })
     }
 
     /// Reads some rows from `start` on. Gives the first that is not read; `None` where the rows that were built before
     /// must be handed out first.
-    fn read_rows(&mut self, batch: &RecordBatch, plan: &Plan, start: usize, rows: &mut Rows) -> Result<Option<usize>> {
+    fn read_rows(
+        &mut self,
+        batch: &RecordBatch,
+        plan: &Plan,
+        start: usize,
+        window: &Window,
+        rows: &mut Rows,
+    ) -> Result<Option<usize>> {
         let left = batch.num_rows() - start;
         let candidates = batch.slice(start, left.min(rows.batch_rows()));
-        let count = count_fitting(&candidates, rows);
+        let (count, bytes) = count_fitting(&candidates, rows);
+        self.expanded_bytes += bytes as u64;
+        window.stream().meter().check(self.expanded_bytes)?;
         if count == 0 && left > 0 {
             self.refuse_long(&candidates.slice(0, 1), rows);
             return Ok(Some(start + 1));
@@ -198,6 +211,7 @@ impl<B: Batches> ColumnarReader<B> {
             return Ok(Some(start + count));
         }
         if !rows.is_empty() {
+            self.expanded_bytes -= bytes as u64;
             return Ok(None);
         }
         let ready = self.finish(&renamed(batch, arrays, count)?, plan, converted, rows)?;
@@ -341,7 +355,7 @@ impl<B: Batches> Records for ColumnarReader<B> {
             if start == batch.num_rows() {
                 continue;
             }
-            match self.read_rows(&batch, &plan, start, rows)? {
+            match self.read_rows(&batch, &plan, start, window, rows)? {
                 Some(end) => self.current = Some((batch, plan, end)),
                 None => {
                     self.current = Some((batch, plan, start));
@@ -440,19 +454,21 @@ fn may_freeze(arrays: &[ArrayRef], plan: &Plan, converted: &[Option<ArrayRef>]) 
     plan.unknown.iter().any(has_values) || plan.places.iter().zip(converted).any(is_lost)
 }
 
-/// The number of rows from the first on that are no longer than a record may be and together fill a batch.
-fn count_fitting(batch: &RecordBatch, rows: &Rows) -> usize {
+/// The number of rows from the first on that are no longer than a record may be and together fill a batch, and their
+/// bytes; no row and its bytes where the first is too long.
+fn count_fitting(batch: &RecordBatch, rows: &Rows) -> (usize, usize) {
     let mut sizes = vec![0; batch.num_rows()];
     batch.columns().iter().for_each(|column| types::add_bytes(column, &mut sizes));
     let max = rows.limits.record_bytes_max.min(RECORD_BYTES_CAP);
     let mut sum = 0;
     for (row, size) in sizes.into_iter().enumerate() {
-        if size > max || sum >= BATCH_BYTES {
-            return row;
+        match size > max {
+            true if row == 0 => return (0, size),
+            false if sum < BATCH_BYTES => sum += size,
+            _ => return (row, sum),
         }
-        sum += size;
     }
-    batch.num_rows()
+    (batch.num_rows(), sum)
 }
 
 /// The columns under the names that they have in the batch.
