@@ -340,7 +340,7 @@ fn dictionaries_do_not_expand_without_end() {
     let keys = Int32Array::from_iter_values((0..1000).map(|_| 0));
     let texts: ArrayRef = Arc::new(DictionaryArray::new(keys, Arc::new(StringArray::from(vec![text.as_str()]))));
     let batch = RecordBatch::try_from_iter([("t", texts)]).expect("a batch");
-    let bytes = stream_of(&[batch.clone()], IpcWriteOptions::default());
+    let bytes = stream_of(std::slice::from_ref(&batch), IpcWriteOptions::default());
     let limits = DecodeLimits { decompressed_bytes_max: 100 << 20, ..DecodeLimits::default() };
     let error = open(DecodeRequest { limits, ..auto("t: text") }, &bytes).err().expect("a bomb");
     assert_eq!(error.kind(), Kind::TooBig, "{error:?}");
