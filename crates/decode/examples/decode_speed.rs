@@ -1,15 +1,21 @@
-//! How fast the decoders are: `cargo run --release -p millpond-engine --example decode_speed`.
+//! How fast the decoders are: `cargo run --release -p millpond-decode --example decode_speed`.
 //!
 //! Prints decompressed megabytes per CPU-second of this thread, for inputs generated in memory.
 
 use std::io::{Cursor, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
-use flate2::Compression;
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
 use flate2::write::GzEncoder;
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
 use millpond_core::format::{Compression as Packed, DecodeRequest, Format};
 use millpond_decode::Decoder;
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
 
 const RECORDS: u64 = 200_000;
 const ROUNDS: usize = 3;
@@ -27,6 +33,13 @@ fn main() {
     measure("cloudtrail, 12 columns", &cloudtrail, columns, &[]);
     measure("cloudtrail.gz, 12 columns", &zipped, columns, &[]);
     measure("cloudtrail.gz, no column", &zipped, "", &[]);
+    let parquet = parquet();
+    let columns = "ts: timestamp; id: int; user: text; action: text; src: text; bytes: int; ok: boolean; \
+                   ratio: float; day: date; message: text";
+    measure("parquet, 10 columns", &parquet, columns, &[]);
+    measure("parquet, 10 columns, 1 misdeclared", &parquet, &columns.replace("id: int", "id: boolean"), &[]);
+    measure("parquet, 2 columns", &parquet, "id: int; user: text", &[]);
+    measure("parquet, 2 columns, _rest", &parquet, "id: int; user: text", &[SystemColumn::Rest]);
     inflate_alone(&zipped);
     let columns = "timestamp: text; hostname: text; appname: text; procid: int; severity: text; message: text";
     measure("syslog RFC 3164, 6 columns", &lines(rfc3164), columns, &[]);
@@ -56,7 +69,7 @@ fn compressions(ndjson: &[u8]) {
 
 fn packed(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     const FITS: &str = "memory takes it";
-    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), Compression::default());
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     zlib.write_all(text).expect(FITS);
     let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::default());
     bzip2.write_all(text).expect(FITS);
@@ -202,7 +215,7 @@ fn measure(name: &str, bytes: &[u8], columns: &str, system: &[SystemColumn]) {
 }
 
 fn measure_request(name: &str, bytes: &[u8], request: &DecodeRequest) {
-    let mut best = 0.0_f64;
+    let (mut best, mut best_rows) = (0.0_f64, 0.0_f64);
     let mut rows = 0;
     for _ in 0..ROUNDS {
         let input = Cursor::new(bytes.to_vec());
@@ -214,8 +227,9 @@ fn measure_request(name: &str, bytes: &[u8], request: &DecodeRequest) {
         }
         let seconds = cpu_seconds() - start;
         best = best.max(decoder.summary().decoded_bytes as f64 / 1e6 / seconds);
+        best_rows = best_rows.max(rows as f64 / 1e6 / seconds);
     }
-    println!("{name:36} {rows:8} rows {best:8.0} MB per CPU-second");
+    println!("{name:36} {rows:8} rows {best:8.0} MB and {best_rows:6.2} million rows per CPU-second");
 }
 
 fn inflate_alone(zipped: &[u8]) {
@@ -285,8 +299,33 @@ fn cloudtrail() -> Vec<u8> {
     out
 }
 
+/// A million rows of ten columns of mixed types.
+fn parquet() -> Vec<u8> {
+    let rows = || (0..5 * RECORDS).map(mix);
+    let texts =
+        |text: &dyn Fn(u64) -> String| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows().map(text))) };
+    let ts = TimestampMicrosecondArray::from_iter_values(rows().map(|r| 1_700_000_000_000_000 + (r >> 24) as i64));
+    let columns: [(&str, ArrayRef); 10] = [
+        ("ts", Arc::new(ts.with_timezone("UTC"))),
+        ("id", Arc::new(Int64Array::from_iter_values(0..5 * RECORDS as i64))),
+        ("user", texts(&|r| format!("user{}", r % 5000))),
+        ("action", texts(&|r| ["login", "logout", "read", "write"][(r % 4) as usize].to_owned())),
+        ("src", texts(&|r| format!("10.{}.{}.{}", r % 256, r % 255, r % 254))),
+        ("bytes", Arc::new(Int32Array::from_iter_values(rows().map(|r| (r % 1_000_000) as i32)))),
+        ("ok", Arc::new(BooleanArray::from_iter(rows().map(|r| Some(r.is_multiple_of(3)))))),
+        ("ratio", Arc::new(Float64Array::from_iter_values(rows().map(|r| (r % 1000) as f64 / 7.0)))),
+        ("day", Arc::new(Date32Array::from_iter_values(rows().map(|r| 19_000 + (r % 1000) as i32)))),
+        ("message", texts(&|r| format!("session {r:x} handled by worker {}", r % 64))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).expect("a batch");
+    let properties = WriterProperties::builder().set_compression(parquet::basic::Compression::SNAPPY).build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).expect("a writer");
+    writer.write(&batch).expect("memory takes it");
+    writer.into_inner().expect("memory takes it")
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).expect("memory takes it");
     encoder.finish().expect("memory takes it")
 }

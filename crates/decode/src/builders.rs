@@ -41,6 +41,11 @@ impl Misfits {
         Self { keep, ..Self::default() }
     }
 
+    /// One that keeps what this one keeps, empty.
+    pub(super) fn like(&self) -> Self {
+        Self::new(self.keep)
+    }
+
     pub(super) fn clear(&mut self) {
         self.count = 0;
         self.json.clear();

@@ -60,6 +60,7 @@ mod auditd;
 mod auto;
 mod avro;
 mod cef;
+mod columnar;
 mod delimited;
 mod evtx;
 mod grok;
@@ -437,7 +438,7 @@ fn open_records(
         Format::Zeek => zeek::open(window, rows)?,
         Format::Regex { pattern, start } => regex_lines::open(pattern, start.as_deref(), rows)?,
         Format::Lines { start } => lines::open(start.as_deref(), rows)?,
-        Format::Parquet => Box::new(parquet::ParquetReader::open(window, rows, request)?),
+        Format::Parquet => parquet::open(window, rows, request)?,
         Format::Syslog { payload, start } => syslog::open(*payload, start.as_deref(), window, rows)?,
         Format::KeyValue => key_value::open(window, rows)?,
         Format::Auditd => auditd::open(rows)?,

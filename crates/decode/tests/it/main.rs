@@ -2,6 +2,7 @@
 
 mod archives;
 mod broken;
+mod columnar;
 mod compressions;
 mod dialects;
 mod json;
