@@ -151,16 +151,13 @@ impl EvtxReader {
             let detail = "the checksum of the chunk does not hold; its records are read all the same".to_owned();
             rows.reject_part("bad_evtx_chunk", detail, Some(offset), Vec::new());
         }
-        if chunk.parse(Arc::clone(&self.settings)).is_err() {
+        let live_end = (chunk.header.free_space_offset as usize).min(CHUNK_BYTES);
+        let mut found = Found { bytes, offset, next: CHUNK_HEADER_BYTES, bad: None, rendered: &mut self.rendered };
+        if found.add_all(&mut chunk, &self.settings).is_err() {
             // The table of names is damaged; records hold the names, too.
             let mut data = std::mem::take(&mut chunk.data);
             data[NAME_TABLE].fill(0);
-            chunk = EvtxChunkData::new(data, false)?;
-        }
-        let live_end = (chunk.header.free_space_offset as usize).min(CHUNK_BYTES);
-        let mut found = Found { bytes, offset, next: CHUNK_HEADER_BYTES, bad: None, rendered: &mut self.rendered };
-        for record in chunk.parse(Arc::clone(&self.settings))?.iter() {
-            found.add(record);
+            found.add_all(&mut EvtxChunkData::new(data, false)?, &self.settings)?;
         }
         found.end_bad(live_end);
         if is_cut && found.next < live_end && found.next <= bytes.len() {
@@ -185,6 +182,12 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
+    /// Adds the records of a chunk; none where its header cannot be read.
+    fn add_all(&mut self, chunk: &mut EvtxChunkData, settings: &Arc<ParserSettings>) -> Result<(), ChunkError> {
+        chunk.parse(Arc::clone(settings))?.iter().for_each(|record| self.add(record));
+        Ok(())
+    }
+
     fn add(&mut self, record: Result<EvtxRecord<'_>, EvtxError>) {
         match record {
             Ok(record) => {
