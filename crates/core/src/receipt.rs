@@ -108,9 +108,9 @@ pub struct Receipt {
     pub bytes_decoded: u64,
     /// Bytes written to the lake.
     pub bytes_out: u64,
-    /// md5 of the stored bytes, in hexadecimal.
+    /// BLAKE3 of the stored bytes, in hexadecimal; what `b3sum` prints.
     pub fingerprint: String,
-    /// md5 over the names and kinds of the fields seen in the file, in hexadecimal.
+    /// BLAKE3 over the names and kinds of the fields seen in the file, in hexadecimal.
     pub schema_fingerprint: String,
     /// The format as decoded.
     pub format: String,

@@ -10,6 +10,7 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use millpond_core::balance::Balance;
 
+use crate::row_number::RowNumberExec;
 use crate::shared::SharedScan;
 
 /// The balance of a finished transform.
@@ -95,7 +96,7 @@ fn is_above_window(node: &dyn ExecutionPlan) -> bool {
     let mut below = node.children();
     while let [child] = below.as_slice() {
         let any = child.as_ref() as &dyn Any;
-        if any.is::<BoundedWindowAggExec>() || any.is::<WindowAggExec>() {
+        if any.is::<BoundedWindowAggExec>() || any.is::<WindowAggExec>() || any.is::<RowNumberExec>() {
             return true;
         }
         if any.is::<FilterExec>()

@@ -10,6 +10,7 @@ pub mod account;
 pub mod encode;
 pub mod file_table;
 pub mod prepare;
+mod row_number;
 pub mod run;
 pub mod session;
 pub mod shared;

@@ -10,14 +10,19 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use futures::future::{LocalBoxFuture, try_join_all};
 use millpond_core::balance::Balance;
+use millpond_core::columns::SystemColumn;
 use millpond_core::plan::Plan;
 use millpond_core::{Error, Result};
 
 use crate::prepare::{INPUT, OUTPUT, Prepared};
+use crate::row_number::StreamingRowNumber;
 use crate::session::{self, engine_error};
 use crate::shared::{JobStreams, SharedScan, SharedStream};
 use crate::sql;
@@ -133,14 +138,30 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// The prepared session with this job's memory, spill space and clock.
 fn job_state(prepared: &Prepared, plan: &Plan) -> Result<SessionState> {
-    // The catalog is the prepared one: a new default catalog would take its place and hide `input`.
-    let config = session::config(1, plan.batch_rows).with_create_default_catalog_and_schema(false);
-    let mut state = SessionStateBuilder::new_from_existing(prepared.state.clone())
-        .with_config(config)
-        .with_runtime_env(session::runtime(plan.memory_bytes)?)
-        .build();
+    let config = session::config(1, plan.batch_rows);
+    let runtime = session::runtime(plan.memory_bytes)?;
+    let mut state = planning_state(prepared, config).with_runtime_env(runtime).build();
     state.mark_start_execution();
     Ok(state)
+}
+
+/// The prepared session as jobs plan in it.
+fn planning_state(prepared: &Prepared, config: SessionConfig) -> SessionStateBuilder {
+    // The catalog is the prepared one: a new default catalog would take its place and hide `input`.
+    let config = config.with_create_default_catalog_and_schema(false);
+    SessionStateBuilder::new_from_existing(prepared.state.clone())
+        .with_config(config)
+        .with_physical_optimizer_rules(rules(prepared))
+}
+
+/// DataFusion's rules for physical plans, and ours before them.
+fn rules(prepared: &Prepared) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    // A source may declare a column `_row` of its own; then the ordinal is not among its system columns.
+    let has_ordinal = prepared.system_used.contains(&SystemColumn::Row);
+    let ours = StreamingRowNumber { input_order: has_ordinal.then(|| SystemColumn::Row.name()) };
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.insert(0, Arc::new(ours));
+    rules
 }
 
 async fn physical(state: &SessionState, logical: &LogicalPlan, file: &str) -> Result<Arc<dyn ExecutionPlan>> {
@@ -238,7 +259,8 @@ async fn drive(
 /// # Errors
 /// As [`run`], for planning.
 pub async fn explain(prepared: &Prepared) -> Result<String> {
-    let plan = physical(&prepared.state, &prepared.transform, &prepared.source.transform.file).await?;
+    let state = planning_state(prepared, prepared.state.config().clone()).build();
+    let plan = physical(&state, &prepared.transform, &prepared.source.transform.file).await?;
     Ok(datafusion::physical_plan::displayable(plan.as_ref()).indent(false).to_string())
 }
 

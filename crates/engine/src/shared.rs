@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use arrow::array::RecordBatch;
+use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -20,7 +21,8 @@ use datafusion::common::{DataFusionError, Result as DataFusionResult, internal_e
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableType};
-use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_expr::expressions::col;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalSortExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -263,10 +265,25 @@ pub(crate) struct SharedScan {
     metrics: ExecutionPlanMetricsSet,
 }
 
+/// Ascending as SQL has it where nothing else is said.
+const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: false };
+
 impl SharedScan {
     fn new(table: &'static str, schema: SchemaRef) -> Self {
+        let equivalences = EquivalenceProperties::new(Arc::clone(&schema));
+        Self::with_properties(table, schema, equivalences)
+    }
+
+    /// The same scan, which promises the planner that its rows ascend by `column`; `None` if it does not read it.
+    pub(crate) fn ordered_by(&self, column: &str) -> Option<Self> {
+        let order = PhysicalSortExpr::new(col(column, &self.schema).ok()?, ASCENDING);
+        let equivalences = EquivalenceProperties::new_with_orderings(Arc::clone(&self.schema), [[order]]);
+        Some(Self::with_properties(self.table, Arc::clone(&self.schema), equivalences))
+    }
+
+    fn with_properties(table: &'static str, schema: SchemaRef, equivalences: EquivalenceProperties) -> Self {
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
+            equivalences,
             Partitioning::UnknownPartitioning(1),
             EmissionType::Incremental,
             Boundedness::Bounded,

@@ -15,7 +15,6 @@ use bytes::Bytes;
 use deltalake_core::kernel::StructType;
 use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use futures::{StreamExt, TryStreamExt};
-use md5::{Digest, Md5};
 use millpond_core::job::JobId;
 use millpond_core::receipt::{Output, Receipt, Status};
 use millpond_core::{Error, Kind, Result};
@@ -387,13 +386,13 @@ pub(crate) async fn put_file(lake: &Lake, table: &str, name: &str, mut file: Enc
     Ok(FileAdd { path, day, bytes: file.bytes, rows: file.rows, statistics: file.statistics })
 }
 
-/// The start of the md5 of a file's bytes, in hexadecimal; the file is rewound.
+/// The first 8 digits of the BLAKE3 of a file's bytes, in hexadecimal; the file is rewound.
 fn content_hash(file: &mut EncodedFile) -> Result<String> {
     let failed = |error| Error::transient("failed to read back an encoded file").because(error);
-    let mut md5 = Md5::new();
-    std::io::copy(&mut file.body, &mut md5).map_err(failed)?;
+    let mut hash = blake3::Hasher::new();
+    hash.update_reader(&mut file.body).map_err(failed)?;
     std::io::Seek::rewind(&mut file.body).map_err(failed)?;
-    Ok(hex(&md5.finalize()[..4]))
+    Ok(hash.finalize().to_hex()[..8].to_owned())
 }
 
 /// Puts a file in one piece, or in parts where it is large; it appears whole or not at all.
@@ -432,11 +431,6 @@ pub(crate) fn output(table: &str, file: &FileAdd) -> Output {
 fn day_text(day: i32) -> String {
     let date = chrono::DateTime::from_timestamp(i64::from(day) * 86_400, 0).unwrap_or_default();
     date.format("%Y-%m-%d").to_string()
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The columns of the table `receipts`; the names are those of [`Receipt`] as it is serialised.

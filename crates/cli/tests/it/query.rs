@@ -70,7 +70,7 @@ fn receipts_are_listed_and_chosen() {
     );
     let receipt = &pond.millpond(&["receipts", "--json", "--object", "a.ndjson"]).ok().json_lines()[0];
     assert_eq!(receipt["rows_in"], 10);
-    assert_eq!(receipt["fingerprint"].as_str().map(str::len), Some(32));
+    assert_eq!(receipt["fingerprint"].as_str().map(str::len), Some(64));
     assert!(receipt["memory_peak_bytes"].as_u64().is_some_and(|bytes| bytes > 10_000), "{receipt}");
     assert_eq!(receipt["outputs"].as_array().map(Vec::len), Some(2), "{receipt}");
     assert!(pond.millpond(&["receipts"]).ok().stdout.contains("app"));

@@ -11,7 +11,7 @@ use millpond_core::source::{Source, SourceFiles, Sql};
 use millpond_core::{Kind, Result};
 use millpond_engine::decode::Reject;
 use millpond_engine::prepare::{Prepared, prepare};
-use millpond_engine::run::{Finished, InputFile, Sink, run};
+use millpond_engine::run::{Finished, InputFile, Sink, explain, run};
 use millpond_engine::tables::Tables;
 
 #[derive(Default)]
@@ -160,6 +160,109 @@ fn only_what_sql_names_is_read() {
     assert_eq!(names, ["id", "user", "nosuch"]);
     assert_eq!(prepared.undeclared, ["nosuch"]);
     assert_eq!(prepared.system_used.iter().map(|column| column.name()).collect::<Vec<_>>(), ["_row"]);
+}
+
+/// The transform's rows as text and the job's balance.
+fn rows_and_balance(config: &str, transform: &str, input: &str) -> (Vec<String>, Balance) {
+    let prepared = prepared(config, transform, &[]).unwrap_or_else(|problems| panic!("{transform}: {problems:?}"));
+    let (finished, collected) = run_prepared(&prepared, input).unwrap_or_else(|error| panic!("{transform}: {error:?}"));
+    finished.check_balance().unwrap_or_else(|error| panic!("{transform}: {error:?}"));
+    let text = pretty_format_batches(&collected.rows).expect("rows").to_string();
+    let mut rows: Vec<String> = text.lines().map(str::to_owned).collect();
+    rows.sort();
+    (rows, finished.balance)
+}
+
+fn plan_of(config: &str, transform: &str) -> String {
+    let prepared = prepared(config, transform, &[]).unwrap_or_else(|problems| panic!("{transform}: {problems:?}"));
+    futures::executor::block_on(explain(&prepared)).unwrap_or_else(|error| panic!("{transform}: {error:?}"))
+}
+
+#[test]
+fn rows_are_numbered_without_a_sort_where_they_come_in_order() {
+    for (window, is_streaming) in [
+        ("partition by user order by _row", true),
+        ("partition by user, id order by _row", true),
+        ("partition by lower(user) order by _row", true),
+        ("partition by user", true),
+        ("partition by user order by 'x'", true),
+        ("order by _row", true),
+        ("partition by user order by _row desc", false),
+        ("partition by user order by id", false),
+    ] {
+        for condition in ["N = 1", "id is null or N = 1", "N <= 2", "N > 1"] {
+            let transform = |window: &str| {
+                let condition = condition.replace('N', &format!("row_number() over ({window})"));
+                format!("select id, user from input where user is not null qualify {condition}")
+            };
+            let plan = plan_of(CONFIG, &transform(window));
+            assert_eq!(plan.contains("RowNumberExec"), is_streaming, "{window}:\n{plan}");
+            assert_eq!(plan.contains("SortExec"), !is_streaming, "{window}:\n{plan}");
+            // An order that says the same and that the planner does not know to be that of the input.
+            let sorted = window.replace("_row", "_row % 1000000");
+            assert!(window == sorted || plan_of(CONFIG, &transform(&sorted)).contains("SortExec"), "{sorted}");
+            let input: String = (0..50).map(|n| format!("{{\"id\":{},\"user\":\"u{}\"}}\n", n % 3, n % 7)).collect();
+            let input = format!("{INPUT}{input}{INPUT}");
+            assert_eq!(
+                rows_and_balance(CONFIG, &transform(window), &input),
+                rows_and_balance(CONFIG, &transform(&sorted), &input),
+                "{window}, {condition}"
+            );
+        }
+    }
+}
+
+#[test]
+fn rows_of_a_join_or_union_are_numbered_in_order_too() {
+    for (from, rows_out) in [
+        ("(select id, _row from input union all select id, _row from input)", 3),
+        ("(select a.id, b._row from input a join input b on a.id = b.id)", 2),
+    ] {
+        let transform =
+            format!("select id, _row from {from} qualify row_number() over (partition by id order by _row) = 1");
+        let (_, balance) = rows_and_balance(CONFIG, &transform, INPUT);
+        assert_eq!(balance.rows_out, rows_out, "{from}");
+    }
+}
+
+#[test]
+fn the_shipped_deduplication_streams() {
+    let pack = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sources/aws-cloudtrail/");
+    let read = |name: &str| std::fs::read_to_string(format!("{pack}{name}")).expect(name);
+    let plan = plan_of(&read("source.toml"), &read("transform.sql"));
+    assert!(plan.contains("RowNumberExec: keys=[eventID@"), "{plan}");
+    assert!(!plan.contains("SortExec") && !plan.contains("WindowAggExec"), "{plan}");
+}
+
+#[test]
+fn a_declared_row_column_is_not_taken_for_the_ordinal() {
+    let config = "format = 'json'\n[columns]\nid = 'int'\n_row = 'int'\n";
+    let transform = "select id, _row from input qualify row_number() over (partition by id order by _row) = 1";
+    assert!(plan_of(config, transform).contains("SortExec"));
+    let (rows, _) = rows_and_balance(config, transform, "{\"id\":1,\"_row\":9}\n{\"id\":1,\"_row\":8}\n");
+    assert!(rows.iter().any(|row| row.contains("| 1  | 8    |")), "{rows:?}");
+}
+
+#[test]
+fn the_order_that_a_query_asks_for_is_kept() {
+    let transform =
+        "select id, user from input qualify row_number() over (partition by user order by _row) = 1 order by user desc";
+    let prepared = prepared(CONFIG, transform, &[]).expect("prepared");
+    let (_, collected) = run_prepared(&prepared, INPUT).expect("run");
+    let text = pretty_format_batches(&collected.rows).expect("rows").to_string();
+    let at = |name: &str| text.find(name).expect(name);
+    assert!(at("cyd") < at("bob") && at("bob") < at("ann"), "{text}");
+}
+
+#[test]
+fn keys_count_against_the_memory() {
+    let transform = "select id from input qualify row_number() over (partition by user order by _row) = 1";
+    let mut prepared = prepared(CONFIG, transform, &[]).expect("prepared");
+    prepared.source = Arc::new(Source { memory_bytes: Some(300 << 10), ..(*prepared.source).clone() });
+    let input: String = (0..5_000).map(|n| format!("{{\"id\":{n},\"user\":\"{n:>200}\"}}\n")).collect();
+    let error = run_prepared(&prepared, &input).map(|_| ()).expect_err("memory");
+    assert_eq!(error.kind(), Kind::TooBig, "{error:?}");
+    assert!(error.report().contains("keys of `row_number`"), "{error:?}");
 }
 
 #[test]

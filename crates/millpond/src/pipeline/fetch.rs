@@ -6,13 +6,11 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use futures::{SinkExt, StreamExt};
-use md5::{Digest, Md5};
 use millpond_core::event::Object;
 use millpond_core::{Error, Result};
 use object_store::{GetOptions, GetResult, GetResultPayload, ObjectStore};
 
 use super::Node;
-use crate::committer::hex;
 use crate::store::{Place, version_of};
 
 /// Pieces of a remote object that are read ahead while the job decodes.
@@ -31,7 +29,7 @@ pub(super) struct Meter(Arc<Mutex<Passed>>);
 #[derive(Default)]
 struct Passed {
     bytes: u64,
-    md5: Md5,
+    hash: blake3::Hasher,
     waited: Duration,
 }
 
@@ -63,9 +61,9 @@ impl Meter {
         self.lock().waited
     }
 
-    /// md5 of the bytes read, in hexadecimal.
+    /// BLAKE3 of the bytes read, in hexadecimal: what `b3sum` prints for the object.
     pub(super) fn fingerprint(&self) -> String {
-        hex(&self.lock().md5.clone().finalize())
+        self.lock().hash.finalize().to_hex().to_string()
     }
 }
 
@@ -82,7 +80,7 @@ impl Read for Input {
         let mut passed = self.meter.lock();
         passed.waited += started.elapsed();
         passed.bytes += read as u64;
-        passed.md5.update(&buffer[..read]);
+        passed.hash.update(&buffer[..read]);
         Ok(read)
     }
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use md5::{Digest, Md5};
 use millpond_core::receipt::Output;
 use millpond_core::source::Source;
 use millpond_core::{Error, Result};
@@ -17,7 +16,7 @@ use millpond_engine::run::{Finished, Sink};
 use super::Job;
 use super::fetch::Meter;
 use super::harvest::{signal_rows, signals_schema};
-use crate::committer::{PendingTable, hex, output, put_file};
+use crate::committer::{PendingTable, output, put_file};
 use crate::crash;
 use crate::lake::Lake;
 
@@ -212,14 +211,13 @@ impl Sink for LakeSink<'_> {
     }
 }
 
-/// md5 over the names and kinds of the fields seen in a file, in hexadecimal.
+/// BLAKE3 over the names and kinds of the fields seen in a file, in hexadecimal.
 pub(super) fn schema_fingerprint(fields: &[(String, String)]) -> String {
-    let mut md5 = Md5::new();
+    let mut hash = blake3::Hasher::new();
     for (name, kind) in fields {
-        md5.update(name);
-        md5.update("\0");
-        md5.update(kind);
-        md5.update("\n");
+        for part in [name, "\0", kind, "\n"] {
+            hash.update(part.as_bytes());
+        }
     }
-    hex(&md5.finalize())
+    hash.finalize().to_hex().to_string()
 }
