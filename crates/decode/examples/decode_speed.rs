@@ -31,7 +31,8 @@ const TRAIL_6_COLUMNS: &str = "eventID: text; eventTime: timestamp; eventName: t
 const TRAIL_12_COLUMNS: &str = "eventTime: timestamp; eventSource: text; eventName: text; awsRegion: text; \
                                 sourceIPAddress: text; userAgent: text; eventID: text; recipientAccountId: text; \
                                 readOnly: boolean; errorCode: text; requestParameters: text; userIdentity: text";
-const ZEEK_COLUMNS: &str = "ts: timestamp(s); uid: text; id.orig_h: text; id.resp_p: int; orig_bytes: int; conn_state: text";
+const ZEEK_COLUMNS: &str =
+    "ts: timestamp(s); uid: text; id.orig_h: text; id.resp_p: int; orig_bytes: int; conn_state: text";
 const FLOW_COLUMNS: &str = "srcaddr: text; dstaddr: text; dstport: int; bytes: int; start: timestamp(s); action: text";
 const ACCESS_COLUMNS: &str = "host: text; time: timestamp(%d/%b/%Y:%H:%M:%S %z); request: text; status: int; \
                               bytes: int; agent: text";
@@ -103,10 +104,8 @@ impl Cost {
     fn once(case: &Case, bytes: &[u8], with_columns: bool) -> Self {
         let (columns, system) = if with_columns { (case.columns, case.system) } else { ("", &[][..]) };
         let columns = columns.split(';').filter(|part| !part.is_empty()).map(column).collect();
-        let request = DecodeRequest {
-            system: system.to_vec(),
-            ..DecodeRequest::new(case.format.clone(), columns, "memory")
-        };
+        let request =
+            DecodeRequest { system: system.to_vec(), ..DecodeRequest::new(case.format.clone(), columns, "memory") };
         let input = Cursor::new(bytes.to_vec());
         let start = cpu_seconds();
         let mut decoder = Decoder::open(Box::new(input), request).expect("the input opens");
@@ -166,8 +165,23 @@ fn ndjson() -> Vec<u8> {
         writeln!(
             out,
             r#"{{"ts":"2024-03-{:02}T{:02}:{:02}:{:02}.{:03}Z","id":{row},"user":"user{}","action":"{}","src":"10.{}.{}.{}","bytes":{},"ok":{},"message":"session {:x} handled by worker {}","tags":["a","b{}"],"geo":{{"lat":{}.5,"lon":{}.25}}}}"#,
-            r % 28 + 1, r % 24, r % 60, r % 59, r % 1000, r % 5000, ["login", "logout", "read", "write"][(r % 4) as usize],
-            r % 256, r % 255, r % 254, r % 1_000_000, r.is_multiple_of(3), r, r % 64, r % 9, r % 90, r % 180,
+            r % 28 + 1,
+            r % 24,
+            r % 60,
+            r % 59,
+            r % 1000,
+            r % 5000,
+            ["login", "logout", "read", "write"][(r % 4) as usize],
+            r % 256,
+            r % 255,
+            r % 254,
+            r % 1_000_000,
+            r.is_multiple_of(3),
+            r,
+            r % 64,
+            r % 9,
+            r % 90,
+            r % 180,
         )
     })
 }
@@ -176,9 +190,26 @@ fn cloudtrail_record(out: &mut Vec<u8>, r: u64) -> std::io::Result<()> {
     write!(
         out,
         r#"{{"eventVersion":"1.08","userIdentity":{{"type":"AssumedRole","principalId":"AROA{r:016X}:session{}","arn":"arn:aws:sts::123456789012:assumed-role/role{}/session","accountId":"123456789012","accessKeyId":"ASIA{:016X}","sessionContext":{{"sessionIssuer":{{"type":"Role","userName":"role{}"}},"attributes":{{"creationDate":"2023-07-10T11:00:00Z","mfaAuthenticated":"false"}}}}}},"eventTime":"2023-07-10T11:{:02}:{:02}Z","eventSource":"{}.amazonaws.com","eventName":"{}","awsRegion":"us-east-1","sourceIPAddress":"{}.{}.{}.{}","userAgent":"aws-sdk-go/1.44.{} (go1.19; linux; amd64) \"exec-env\"/AWS_ECS","requestParameters":{{"bucketName":"bucket-{}","key":"data/{r:x}/part.parquet","Host":"s3.amazonaws.com"}},"responseElements":null,"additionalEventData":{{"SignatureVersion":"SigV4","bytesTransferredIn":0,"bytesTransferredOut":{}}},"requestID":"{:016X}","eventID":"{:08x}-0000-4000-8000-{:012x}","readOnly":{},"resources":[{{"accountId":"123456789012","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::bucket-{}"}}],"eventType":"AwsApiCall","managementEvent":false,"recipientAccountId":"123456789012","eventCategory":"Data"}}"#,
-        r % 999, r % 40, mix(r), r % 40, r % 60, r % 59, ["s3", "ec2", "sts", "kms"][(r % 4) as usize],
-        ["GetObject", "PutObject", "ListObjects", "AssumeRole"][(r % 4) as usize], r % 223, r % 256, r % 255, r % 254, r % 300,
-        r % 100, r % 100_000, mix(r + 1), r as u32, r >> 16, r.is_multiple_of(2), r % 100,
+        r % 999,
+        r % 40,
+        mix(r),
+        r % 40,
+        r % 60,
+        r % 59,
+        ["s3", "ec2", "sts", "kms"][(r % 4) as usize],
+        ["GetObject", "PutObject", "ListObjects", "AssumeRole"][(r % 4) as usize],
+        r % 223,
+        r % 256,
+        r % 255,
+        r % 254,
+        r % 300,
+        r % 100,
+        r % 100_000,
+        mix(r + 1),
+        r as u32,
+        r >> 16,
+        r.is_multiple_of(2),
+        r % 100,
     )
 }
 
@@ -203,8 +234,22 @@ fn csv() -> Vec<u8> {
         writeln!(
             out,
             "2024-03-{:02}T{:02}:{:02}:{:02}.{:03}Z,{row},user{},{},10.{}.{}.{},{},{},session {:x} handled by worker {},{}.5,{}.25",
-            r % 28 + 1, r % 24, r % 60, r % 59, r % 1000, r % 5000, ["login", "logout", "read", "write"][(r % 4) as usize],
-            r % 256, r % 255, r % 254, r % 1_000_000, r.is_multiple_of(3), r, r % 64, r % 90, r % 180,
+            r % 28 + 1,
+            r % 24,
+            r % 60,
+            r % 59,
+            r % 1000,
+            r % 5000,
+            ["login", "logout", "read", "write"][(r % 4) as usize],
+            r % 256,
+            r % 255,
+            r % 254,
+            r % 1_000_000,
+            r.is_multiple_of(3),
+            r,
+            r % 64,
+            r % 90,
+            r % 180,
         )
     })
 }
@@ -214,8 +259,22 @@ fn csv_quoted() -> Vec<u8> {
         write!(
             out,
             "\"2024-03-{:02}T{:02}:{:02}:{:02}.{:03}Z\",{row},\"user{}\",\"{}\",10.{}.{}.{},{},{},\"session \"\"{:x}\"\", handled by worker {}\",{}.5,{}.25\r\n",
-            r % 28 + 1, r % 24, r % 60, r % 59, r % 1000, r % 5000, ["login", "logout", "read", "write"][(r % 4) as usize],
-            r % 256, r % 255, r % 254, r % 1_000_000, r.is_multiple_of(3), r, r % 64, r % 90, r % 180,
+            r % 28 + 1,
+            r % 24,
+            r % 60,
+            r % 59,
+            r % 1000,
+            r % 5000,
+            ["login", "logout", "read", "write"][(r % 4) as usize],
+            r % 256,
+            r % 255,
+            r % 254,
+            r % 1_000_000,
+            r.is_multiple_of(3),
+            r,
+            r % 64,
+            r % 90,
+            r % 180,
         )
     })
 }
@@ -230,9 +289,24 @@ fn zeek() -> Vec<u8> {
         writeln!(
             out,
             "{}.{:06}\tC{:016x}\t10.{}.{}.{}\t{}\t192.0.2.{}\t{}\ttcp\t{}\t{}.{:06}\t{}\t{}\tSF\tT\tF\t0\tShADadFf\t{}\t{}\t{}\t{}\t-",
-            1_700_000_000 + row / 100, r % 1_000_000, r, r % 256, r % 255, r % 254, 1024 + r % 60_000, r % 250,
-            [53, 80, 443, 8443][(r % 4) as usize], ["dns", "http", "ssl", "-"][(r % 4) as usize], r % 60, r % 999_999,
-            r % 100_000, r % 1_000_000, r % 100, r % 200_000, r % 300, r % 2_000_000,
+            1_700_000_000 + row / 100,
+            r % 1_000_000,
+            r,
+            r % 256,
+            r % 255,
+            r % 254,
+            1024 + r % 60_000,
+            r % 250,
+            [53, 80, 443, 8443][(r % 4) as usize],
+            ["dns", "http", "ssl", "-"][(r % 4) as usize],
+            r % 60,
+            r % 999_999,
+            r % 100_000,
+            r % 1_000_000,
+            r % 100,
+            r % 200_000,
+            r % 300,
+            r % 2_000_000,
         )
     })
 }
@@ -244,8 +318,18 @@ fn flow() -> Vec<u8> {
         writeln!(
             out,
             "2 123456789012 eni-{:017x} 10.{}.{}.{} 192.0.2.{} {} {} 6 {} {} {} {} {} OK",
-            r, r % 256, r % 255, r % 254, r % 250, 1024 + r % 60_000, [53, 80, 443, 8443][(r % 4) as usize], r % 100,
-            r % 1_000_000, 1_700_000_000 + row / 100, 1_700_000_060 + row / 100, ["ACCEPT", "REJECT"][(r % 2) as usize],
+            r,
+            r % 256,
+            r % 255,
+            r % 254,
+            r % 250,
+            1024 + r % 60_000,
+            [53, 80, 443, 8443][(r % 4) as usize],
+            r % 100,
+            r % 1_000_000,
+            1_700_000_000 + row / 100,
+            1_700_000_060 + row / 100,
+            ["ACCEPT", "REJECT"][(r % 2) as usize],
         )
     })
 }
@@ -255,8 +339,20 @@ fn access_log() -> Vec<u8> {
         writeln!(
             out,
             "10.{}.{}.{} - {} [{:02}/Nov/2026:{:02}:{:02}:{:02} +0000] \"GET /items/{:x}?page={} HTTP/1.1\" {} {} \"https://www.example.com/start\" \"Mozilla/5.0 (X11; Linux x86_64; rv:{}.0) Gecko/20100101 Firefox/{}.0\"",
-            r % 256, r % 255, r % 254, ["-", "ann", "bob"][(r % 3) as usize], r % 28 + 1, row % 24, r % 60, r % 59, r, r % 50,
-            [200, 301, 404, 500][(r % 4) as usize], r % 100_000, r % 120, r % 120,
+            r % 256,
+            r % 255,
+            r % 254,
+            ["-", "ann", "bob"][(r % 3) as usize],
+            r % 28 + 1,
+            row % 24,
+            r % 60,
+            r % 59,
+            r,
+            r % 50,
+            [200, 301, 404, 500][(r % 4) as usize],
+            r % 100_000,
+            r % 120,
+            r % 120,
         )
     })
 }

@@ -10,6 +10,7 @@ use millpond_core::{Error, Result};
 
 use super::Records;
 use super::cells::{CellBuffer, Cells, Fields};
+use super::find;
 use super::line_reader::refuse_long_line;
 use super::rows::Rows;
 use super::values::{Kind, Value};
@@ -159,21 +160,29 @@ fn to_name(value: &Value<'_>) -> String {
     String::from_utf8_lossy(value.bytes).into_owned()
 }
 
+#[inline]
 fn cell_kind(dialect: &Delimited, cell: &[u8]) -> Kind {
-    let is_null = cell.is_empty() || dialect.null.as_ref().is_some_and(|null| null.as_bytes() == cell);
-    if is_null { Kind::Null } else { Kind::Cell }
+    match cell.first() {
+        None => Kind::Null,
+        Some(first) => match &dialect.null {
+            Some(null) if null.as_bytes().first() == Some(first) && null.as_bytes() == cell => Kind::Null,
+            _ => Kind::Cell,
+        },
+    }
 }
 
 /// Splits a record without quotes.
 fn split_plain(dialect: &Delimited, line: &[u8], cells: &mut CellBuffer) {
     cells.clear();
     let mut start = 0;
-    for end in memchr::memchr_iter(dialect.delimiter, line).chain([line.len()]) {
+    let mut end_cell = |end: usize| {
         if !(dialect.repeated && start == end) {
             cells.push(cell_kind(dialect, &line[start..end]), start, end);
         }
         start = end + 1;
-    }
+    };
+    find::each(line, dialect.delimiter, &mut end_cell);
+    end_cell(line.len());
 }
 
 /// Splits the first record of `bytes`, minding quotes; `None` when it does not end in them.
@@ -214,8 +223,8 @@ fn plain_cell(
     line_end: u8,
     cells: &mut CellBuffer,
 ) -> Option<usize> {
-    let end = match memchr::memchr2(dialect.delimiter, line_end, &bytes[at..]) {
-        Some(found) => at + found,
+    let end = match find::either(bytes, at, dialect.delimiter, line_end) {
+        Some(found) => found,
         None if at_end => bytes.len(),
         None => return None,
     };
@@ -241,7 +250,7 @@ fn quoted_cell(
     let mut piece = at + 1;
     let mut pieces = 0;
     let close = loop {
-        let close = piece + memchr::memchr(quote, &bytes[piece..])?;
+        let close = find::either(bytes, piece, quote, quote)?;
         match bytes.get(close + 1) {
             Some(next) if *next == quote => {
                 cells.scratch.extend_from_slice(&bytes[piece..=close]);
@@ -252,8 +261,8 @@ fn quoted_cell(
             _ => break close,
         }
     };
-    let end = match memchr::memchr2(dialect.delimiter, line_end, &bytes[close + 1..]) {
-        Some(found) => close + 1 + found,
+    let end = match find::either(bytes, close + 1, dialect.delimiter, line_end) {
+        Some(found) => found,
         None if at_end => bytes.len(),
         None => return None,
     };
