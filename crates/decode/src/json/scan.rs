@@ -31,6 +31,22 @@ pub(crate) fn skip_whitespace(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// The mark of UTF-8, which stands between documents where files were put together.
+pub(crate) const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+/// The position behind whitespace, record separators (RFC 7464) and byte order marks.
+#[inline]
+pub(crate) fn skip_between(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        at = skip_whitespace(bytes, at);
+        match bytes.get(at) {
+            Some(0x1e) => at += 1,
+            Some(0xef) if bytes[at..].starts_with(&BYTE_ORDER_MARK) => at += BYTE_ORDER_MARK.len(),
+            _ => return at,
+        }
+    }
+}
+
 /// Bytes of a block of which [`container`] knows every bracket.
 const BLOCK: usize = 4 * LANES;
 
