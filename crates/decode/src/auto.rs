@@ -5,7 +5,7 @@ use millpond_core::{Error, Result};
 
 use super::cells::CellBuffer;
 use super::delimited::{Split, W3C_FIELDS, cells_of, split_quoted};
-use super::json::scan::{self, skip_whitespace};
+use super::json::scan::{self, skip_between, skip_whitespace};
 use super::window::is_blank;
 use super::{auditd, cef, key_value, known, leef, magic, syslog, windows_xml};
 
@@ -79,7 +79,7 @@ pub(super) fn decide(bytes: &[u8], at_end: bool) -> Result<Guess> {
 }
 
 fn decide_json(bytes: &[u8]) -> Option<Guess> {
-    let start = skip_whitespace(bytes, 0);
+    let start = skip_between(bytes, 0);
     let json = |records| Format::Json { records };
     match bytes.get(start)? {
         b'{' => match wrapper(&bytes[start..]) {

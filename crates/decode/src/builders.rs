@@ -287,7 +287,7 @@ impl TextBuilder {
             Kind::Escaped => text::unescape(value.bytes, &mut self.bytes),
             Kind::Object | Kind::List => text::compact(value.bytes, &mut self.bytes),
             Kind::True | Kind::False | Kind::Number | Kind::Text | Kind::Cell => {
-                self.bytes.extend_from_slice(value.bytes)
+                extend_with_short(&mut self.bytes, value.bytes);
             }
         }
         self.end_value();
@@ -340,6 +340,21 @@ impl TextBuilder {
                 Ok((0..offsets.len() - 1).map(lossy).collect())
             }
         }
+    }
+}
+
+/// Appends bytes of which most are few: two copies of fixed length, which overlap, instead of a call.
+#[inline]
+fn extend_with_short(out: &mut Vec<u8>, bytes: &[u8]) {
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) if bytes.len() <= 16 => {
+            let end = out.len() + bytes.len();
+            out.extend_from_slice(first);
+            out.extend_from_slice(&[0; 8]);
+            out[end - 8..][..8].copy_from_slice(last);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(bytes),
     }
 }
 

@@ -58,12 +58,12 @@ impl CellBuffer {
 }
 
 /// One record.
-pub(super) struct Cells<'r, 'c, 'v> {
+pub(super) struct Cells<'r, C> {
     pub(super) offset: u64,
     pub(super) raw: &'r [u8],
     /// Cells that there are; beyond the fields they have no name.
     pub(super) count: usize,
-    pub(super) cell: &'c dyn Fn(usize) -> Value<'v>,
+    pub(super) cell: C,
 }
 
 impl Fields {
@@ -90,7 +90,8 @@ impl Fields {
 
     /// Appends a record. Missing cells are NULL, count as one misfit, and their number is in `_rest` as `_missing`; cells
     /// beyond the fields are counted, too, and go to `_rest` as `_extra_1` and so on.
-    pub(super) fn push(&mut self, rows: &mut Rows, cells: Cells<'_, '_, '_>) {
+    #[inline]
+    pub(super) fn push<'v>(&mut self, rows: &mut Rows, cells: Cells<'_, impl Fn(usize) -> Value<'v>>) {
         let named = cells.count.min(self.names.len());
         for (field, kinds) in self.kinds[..named].iter_mut().enumerate() {
             *kinds |= (cells.cell)(field).kind.bit();

@@ -11,6 +11,7 @@ use millpond_core::{Error, Result};
 
 use super::Records;
 use super::cells::{CellBuffer, Cells, Fields};
+use super::find;
 use super::line_reader::refuse_long_line;
 use super::rows::Rows;
 use super::values::{Kind, Value};
@@ -230,20 +231,29 @@ fn is_null(dialect: &Delimited, cell: &[u8]) -> bool {
     dialect.null.as_ref().is_some_and(|null| null.as_bytes() == cell)
 }
 
+#[inline]
 fn cell_kind(dialect: &Delimited, cell: &[u8]) -> Kind {
-    if cell.is_empty() || is_null(dialect, cell) { Kind::Null } else { Kind::Cell }
+    match cell.first() {
+        None => Kind::Null,
+        Some(first) => match &dialect.null {
+            Some(null) if null.as_bytes().first() == Some(first) && null.as_bytes() == cell => Kind::Null,
+            _ => Kind::Cell,
+        },
+    }
 }
 
 /// Splits a record without quotes.
 fn split_plain(dialect: &Delimited, line: &[u8], cells: &mut CellBuffer) {
     cells.clear();
     let mut start = 0;
-    for end in memchr::memchr_iter(dialect.delimiter, line).chain([line.len()]) {
+    let mut end_cell = |end: usize| {
         if !(dialect.repeated && start == end) {
             cells.push(cell_kind(dialect, &line[start..end]), start, end);
         }
         start = end + 1;
-    }
+    };
+    find::each(line, dialect.delimiter, &mut end_cell);
+    end_cell(line.len());
 }
 
 /// Splits a line of a log: `"…"` and, where the dialect has brackets, `[…]` are one cell when a delimiter or the end of
@@ -392,10 +402,8 @@ impl Text<'_> {
     /// The next delimiter or line end from `at` on; `None` where it is still to come.
     #[inline]
     fn end_of_cell(&self, at: usize) -> Option<usize> {
-        match memchr::memchr2(self.dialect.delimiter, self.line_end, &self.bytes[at..]) {
-            Some(found) => Some(at + found),
-            None => self.is_whole.then_some(self.bytes.len()),
-        }
+        let found = find::either(self.bytes, at, self.dialect.delimiter, self.line_end);
+        found.or_else(|| self.is_whole.then_some(self.bytes.len()))
     }
 
     /// Adds the cell at `at`; quotes in it are text.
@@ -446,12 +454,7 @@ impl Text<'_> {
     }
 
     fn quote_or_escape(&self, from: usize, quote: u8) -> Option<usize> {
-        let rest = &self.bytes[from..];
-        let found = match self.dialect.escape {
-            Some(escape) => memchr::memchr2(quote, escape, rest),
-            None => memchr::memchr(quote, rest),
-        };
-        found.map(|found| from + found)
+        find::either(self.bytes, from, quote, self.dialect.escape.unwrap_or(quote))
     }
 }
 

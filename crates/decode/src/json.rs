@@ -23,7 +23,7 @@ use super::values::Span;
 use super::window::{Line, Window};
 use documents::Documents;
 use keys::Keys;
-use scan::{Scan, Stop, skip_whitespace};
+use scan::{Scan, Stop, skip_between};
 
 /// Reads records of JSON.
 pub(super) struct JsonReader {
@@ -35,28 +35,31 @@ pub(super) struct JsonReader {
 
 impl JsonReader {
     pub(super) fn open(paths: &[Vec<String>], window: &mut Window, rows: &mut Rows) -> Result<Self> {
-        let path = paths.first().map_or(&[][..], Vec::as_slice);
         let record = RecordReader::new(rows);
-        let lines = path.is_empty() && shape::is_lines(window, rows.limits.record_bytes_max)?;
-        let shape = match (lines, path) {
-            (true, _) => "one record a line".to_owned(),
-            (false, []) => "documents or an array, read record by record".to_owned(),
-            (false, path) => format!("records under `{}`", path.join(".")),
+        let under = !paths.iter().all(Vec::is_empty);
+        let lines = !under && shape::is_lines(window, rows.limits.record_bytes_max)?;
+        let shape = if lines {
+            "one record a line".to_owned()
+        } else if under {
+            let names: Vec<String> = paths.iter().map(|path| format!("`{}`", path.join("."))).collect();
+            format!("records under {}", names.join(" and "))
+        } else {
+            "documents or an array, read record by record".to_owned()
         };
-        Ok(Self { record, documents: (!lines).then(|| Documents::new(path)), shape })
+        Ok(Self { record, documents: (!lines).then(|| Documents::new(paths)), shape })
     }
 
     /// Reads one line: a record, several, or a reject.
     fn read_line(&mut self, window: &Window, line: Line, rows: &mut Rows) -> Result<()> {
         let bytes = &window.bytes()[..line.length];
-        let mut at = skip_whitespace(bytes, 0);
+        let mut at = skip_between(bytes, 0);
         while at < bytes.len() {
             let offset = window.offset() + at as u64;
             let refused = match self.record.scan(bytes, at, rows) {
-                Ok(end) => match bytes.get(skip_whitespace(bytes, end)) {
+                Ok(end) => match bytes.get(skip_between(bytes, end)) {
                     None | Some(b'{') => {
                         self.record.emit(bytes, at, end, Some(offset), rows)?;
-                        at = skip_whitespace(bytes, end);
+                        at = skip_between(bytes, end);
                         continue;
                     }
                     Some(_) => Stop::Malformed(end, "more follows the record on its line"),

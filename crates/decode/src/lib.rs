@@ -44,6 +44,7 @@ use millpond_core::format::{DecodeRequest, Format, Packing};
 use millpond_core::{Error, Kind, Result};
 
 mod archive;
+mod find;
 mod inputs;
 mod magic;
 mod stream;

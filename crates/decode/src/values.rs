@@ -113,6 +113,11 @@ impl<'a> Value<'a> {
     /// The number as units of 10^-`digits`; digits beyond are cut off.
     pub(super) fn as_scaled(&self, digits: u32) -> Option<i64> {
         let numeral = self.numeral()?;
+        if digits <= 6
+            && let Some(value) = scaled_quickly(numeral, digits)
+        {
+            return Some(value);
+        }
         let number = Numeral::parse(numeral)?;
         if number.exponent != 0 {
             let float = self.as_float()? * 10f64.powi(i32::try_from(digits).ok()?);
@@ -125,6 +130,27 @@ impl<'a> Value<'a> {
         }
         Some(if number.negative { -value } else { value })
     }
+}
+
+/// A number of seconds as logs write it: up to 12 digits and, behind a point, any number of them. Nothing overflows.
+fn scaled_quickly(bytes: &[u8], digits: u32) -> Option<i64> {
+    let mut value = 0i64;
+    let mut point = None;
+    for (place, byte) in bytes.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        match point {
+            None if digit <= 9 && place < 12 => value = value * 10 + i64::from(digit),
+            None if *byte == b'.' && place > 0 => point = Some(place),
+            Some(point) if digit <= 9 => {
+                if place - point <= digits as usize {
+                    value = value * 10 + i64::from(digit);
+                }
+            }
+            _ => return None,
+        }
+    }
+    let read = point.map_or(0, |point| (bytes.len() - point - 1).min(digits as usize));
+    (!bytes.is_empty()).then(|| value * 10i64.pow(digits - read as u32))
 }
 
 /// A number taken apart: `-12.50e3`.
@@ -264,6 +290,15 @@ mod tests {
     fn scaled_numbers_keep_every_digit() {
         assert_eq!(number("1379288667.631940").as_scaled(6), Some(1_379_288_667_631_940));
         assert_eq!(number("1379288667.6319409").as_scaled(6), Some(1_379_288_667_631_940));
+        assert_eq!(number("1379288667.6").as_scaled(3), Some(1_379_288_667_600));
+        assert_eq!(number("1379288667").as_scaled(3), Some(1_379_288_667_000));
+        assert_eq!(number("137928866700.5").as_scaled(0), Some(137_928_866_700));
+        assert_eq!(number("9223372036854775807").as_scaled(0), Some(i64::MAX));
+        assert_eq!(number("9223372036854775807").as_scaled(3), None);
+        assert_eq!(number("1.2.3").as_scaled(3), None);
+        assert_eq!(Value::cell(b"").as_scaled(3), None);
+        assert_eq!(Value::cell(b".5").as_scaled(3), Some(500));
+        assert_eq!(Value::cell(b"5.").as_scaled(3), Some(5000));
         assert_eq!(number("-1.5").as_scaled(3), Some(-1500));
         assert_eq!(number("1.5e3").as_scaled(3), Some(1_500_000));
     }

@@ -6,7 +6,8 @@ use millpond_core::columns::{Column, ColumnType, EpochUnit, TimeFormat};
 use millpond_core::{Error, Result};
 
 use super::Records;
-use super::cells::{CellBuffer, Cells, Fields};
+use super::cells::{CellBuffer, CellSpan, Cells, Fields};
+use super::find;
 use super::json::text;
 use super::line_reader::{Framing, LineFormat, LineReader};
 use super::rows::Rows;
@@ -64,10 +65,15 @@ impl Zeek {
     fn read_record(&mut self, raw: &[u8], offset: u64, rows: &mut Rows) {
         let Some(fields) = &mut self.fields else { return };
         self.cells.clear();
+        let cells = &mut self.cells;
         let mut start = 0;
-        for (field, end) in memchr::memchr_iter(self.header.separator, raw).chain([raw.len()]).enumerate() {
-            self.header.push_cell(field, raw, start..end, fields.is_needed(field), &mut self.cells);
+        find::each(raw, self.header.separator, |end| {
+            cells.push(Kind::Cell, start, end);
             start = end + 1;
+        });
+        cells.push(Kind::Cell, start, raw.len());
+        for field in 0..cells.spans.len() {
+            self.header.type_cell(field, raw, fields.is_needed(field), cells);
         }
         let cells = &self.cells;
         let (found, expected) = (cells.spans.len(), self.header.names.len());
@@ -120,6 +126,8 @@ struct ZeekHeader {
     unset: Vec<u8>,
     names: Vec<String>,
     types: Vec<String>,
+    /// The type of the items of each field that is a set or a vector.
+    item_types: Vec<Option<String>>,
 }
 
 impl ZeekHeader {
@@ -131,6 +139,7 @@ impl ZeekHeader {
             unset: b"-".to_vec(),
             names: Vec::new(),
             types: Vec::new(),
+            item_types: Vec::new(),
         }
     }
 
@@ -152,33 +161,51 @@ impl ZeekHeader {
             b"#fields" => {
                 self.names = names();
                 self.types.clear();
+                self.item_types.clear();
             }
-            b"#types" => self.types = names(),
+            b"#types" => {
+                self.types = names();
+                self.item_types = self.types.iter().map(|kind| item_type(kind).map(str::to_owned)).collect();
+            }
             _ => {}
         }
         matches!(key, b"#fields" | b"#types")
     }
 
-    fn push_cell(&self, field: usize, raw: &[u8], range: std::ops::Range<usize>, needed: bool, cells: &mut CellBuffer) {
-        let cell = &raw[range.clone()];
-        if cell == self.unset {
-            return cells.push(Kind::Null, range.start, range.end);
+    /// Makes of a cell what its type and the words for nothing say.
+    #[inline]
+    fn type_cell(&self, field: usize, raw: &[u8], needed: bool, cells: &mut CellBuffer) {
+        let span = &mut cells.spans[field];
+        let cell = &raw[span.start..span.end];
+        let item_type = self.item_types.get(field).and_then(Option::as_deref);
+        if is_word(cell, &self.unset) {
+            span.kind = Kind::Null;
+        } else if item_type.is_some() {
+            span.kind = Kind::List;
+        } else if is_word(cell, &self.empty) {
+            span.end = span.start;
         }
-        let item = self.types.get(field).and_then(|kind| item_type(kind));
-        let scratch = cells.scratch.len();
-        match item {
-            Some(item) if needed => {
-                self.write_list(cell, item, &mut cells.scratch);
-                cells.push_scratch(Kind::List, scratch);
+        if needed && matches!(span.kind, Kind::List | Kind::Cell) {
+            let cell = &raw[span.start..span.end];
+            self.rewrite_cell(field, item_type, cell, cells);
+        }
+    }
+
+    /// Writes lists as JSON and undoes escapes.
+    fn rewrite_cell(&self, field: usize, item_type: Option<&str>, cell: &[u8], cells: &mut CellBuffer) {
+        let start = cells.scratch.len();
+        let kind = match item_type {
+            Some(item_type) => {
+                self.write_list(cell, item_type, &mut cells.scratch);
+                Kind::List
             }
-            Some(_) => cells.push(Kind::List, range.start, range.end),
-            None if cell == self.empty => cells.push(Kind::Cell, range.start, range.start),
-            None if needed && memchr::memchr(b'\\', cell).is_some() => {
+            None if find::either(cell, 0, b'\\', b'\\').is_some() => {
                 unescape(cell, &mut cells.scratch);
-                cells.push_scratch(Kind::Cell, scratch);
+                Kind::Cell
             }
-            None => cells.push(Kind::Cell, range.start, range.end),
-        }
+            None => return,
+        };
+        cells.spans[field] = CellSpan { kind, start, end: cells.scratch.len(), in_scratch: true };
     }
 
     /// Writes a set or vector as a JSON array.
@@ -201,6 +228,12 @@ impl ZeekHeader {
         }
         out.push(b']');
     }
+}
+
+/// Whether a cell is one word; most differ in their first byte.
+#[inline]
+fn is_word(cell: &[u8], word: &[u8]) -> bool {
+    cell.first() == word.first() && cell == word
 }
 
 fn is_plain_number(text: &[u8]) -> bool {

@@ -4,7 +4,7 @@
 
 use millpond_core::Result;
 
-use super::scan::{self, Scan, Skipper, Stop, skip_whitespace};
+use super::scan::{self, BYTE_ORDER_MARK, Scan, Skipper, Stop, skip_whitespace};
 use super::{RecordReader, refuse, text, too_long};
 use crate::rows::Rows;
 use crate::values::{Kind, Span};
@@ -20,23 +20,82 @@ const SEARCH_RATIO: u64 = 8;
 
 /// Where the reader stands: inside which wrappers.
 pub(super) struct Documents {
-    path: Vec<String>,
+    paths: Paths,
     frames: Vec<Frame>,
     /// Bytes looked through for the ends of broken records.
     searched_bytes: u64,
 }
 
+/// All paths to records, as a tree of names.
+struct Paths {
+    places: Vec<Place>,
+}
+
+/// A place in the tree; the first is that of a whole document.
+#[derive(Default)]
+struct Place {
+    /// Its name from the top, with dots between.
+    name: String,
+    /// The names that lead on, and where; none: objects here are records.
+    members: Vec<(String, usize)>,
+}
+
+/// The place of a whole document.
+const TOP: usize = 0;
+
+impl Paths {
+    /// Where one path is the start of another, the shorter one leads to the records.
+    fn new(paths: &[Vec<String>]) -> Self {
+        let mut places = vec![Place::default()];
+        let mut sorted: Vec<&Vec<String>> = paths.iter().collect();
+        sorted.sort_by_key(|path| path.len());
+        for path in sorted {
+            let is_new = |place: &Place| place.members.is_empty();
+            let mut at = TOP;
+            for (level, name) in path.iter().enumerate() {
+                let known = places[at].members.iter().find(|(known, _)| known == name).map(|(_, to)| *to);
+                at = match known {
+                    Some(to) if is_new(&places[to]) => break,
+                    Some(to) => to,
+                    None => {
+                        let to = places.len();
+                        places.push(Place { name: path[..=level].join("."), members: Vec::new() });
+                        places[at].members.push((name.clone(), to));
+                        to
+                    }
+                };
+            }
+        }
+        Self { places }
+    }
+
+    fn holds_records(&self, place: usize) -> bool {
+        self.places[place].members.is_empty()
+    }
+
+    /// Where a member of an object at `place` leads.
+    fn member(&self, place: usize, key: &[u8], kind: Kind) -> Option<usize> {
+        self.places[place].members.iter().find(|(name, _)| is_name(key, kind, name)).map(|(_, to)| *to)
+    }
+
+    /// The names of what an object at `place` must have one of.
+    fn expected(&self, place: usize) -> String {
+        let names = self.places[place].members.iter().map(|(_, to)| format!("`{}`", self.places[*to].name));
+        names.collect::<Vec<_>>().join(" or ")
+    }
+}
+
 /// An open array or object around the records.
 enum Frame {
-    /// Its items stand at this place of the path.
-    Array { level: usize, items: bool },
+    /// Its items stand at this place of the paths.
+    Array { place: usize, items: bool },
     /// One of its members leads on.
     Object(Wrapper),
 }
 
 /// An open object on the way to the records.
 struct Wrapper {
-    level: usize,
+    place: usize,
     found: bool,
     offset: u64,
     /// Its other members, up to a limit.
@@ -44,8 +103,8 @@ struct Wrapper {
 }
 
 impl Documents {
-    pub(super) fn new(path: &[String]) -> Self {
-        Self { path: path.to_vec(), frames: Vec::new(), searched_bytes: 0 }
+    pub(super) fn new(paths: &[Vec<String>]) -> Self {
+        Self { paths: Paths::new(paths), frames: Vec::new(), searched_bytes: 0 }
     }
 
     pub(super) fn read(&mut self, record: &mut RecordReader, window: &mut Window, rows: &mut Rows) -> Result<bool> {
@@ -74,15 +133,15 @@ impl Documents {
     /// At the top: a document starts here.
     fn document(&mut self, record: &mut RecordReader, window: &mut Window, rows: &mut Rows) -> Result<()> {
         match window.bytes()[0] {
-            b'{' | b'[' => self.value(0, record, window, rows),
+            b'{' | b'[' => self.value(TOP, record, window, rows),
             _ => refuse_line(window, rows),
         }
     }
 
     /// In an array: an item, behind a comma or not, or the end.
     fn item(&mut self, comma: bool, record: &mut RecordReader, window: &mut Window, rows: &mut Rows) -> Result<()> {
-        let Some(Frame::Array { level, items }) = self.frames.last_mut() else { return Ok(()) };
-        let (level, has_items) = (*level, std::mem::replace(items, true));
+        let Some(Frame::Array { place, items }) = self.frames.last_mut() else { return Ok(()) };
+        let (place, has_items) = (*place, std::mem::replace(items, true));
         let first = window.bytes()[0];
         match first {
             b']' => {
@@ -97,27 +156,65 @@ impl Documents {
                 self.frames.clear();
                 Ok(())
             }
-            b'{' => self.value(level, record, window, rows),
-            b'[' if level < self.path.len() => self.value(level, record, window, rows),
+            b'{' => self.value(place, record, window, rows),
+            b'[' if !self.paths.holds_records(place) => self.value(place, record, window, rows),
             _ => refuse_item(window, rows),
         }
     }
 
     /// Whether the object at hand is a new wrapper although its predecessor's array is still open.
     fn starts_document(&self, window: &mut Window) -> Result<bool> {
-        let Some(first) = self.path.first() else { return Ok(false) };
-        window.fill_to(first.len() + 64)?;
+        let firsts = &self.paths.places[TOP].members;
+        let Some(longest) = firsts.iter().map(|(name, _)| name.len()).max() else { return Ok(false) };
+        window.fill_to(longest + 64)?;
         let bytes = window.bytes();
         let key = &bytes[skip_whitespace(bytes, 1).min(bytes.len())..];
-        let is_key = key.first() == Some(&b'"')
-            && key[1..].starts_with(first.as_bytes())
-            && key.get(first.len() + 1) == Some(&b'"');
-        if !is_key {
-            return Ok(false);
+        let Ok((span, value)) = member_head(key) else { return Ok(false) };
+        let span = span.of(key);
+        let is_first = self.paths.member(TOP, span.bytes, span.kind).is_some();
+        Ok(is_first && matches!(key.get(value), Some(b'[' | b'{')))
+    }
+
+    /// Whether a whole document wraps records rather than being one: it has a member on the way to records, which holds
+    /// an array, an object or nothing. An empty object wraps nothing; one that is longer than a record is a wrapper.
+    fn is_wrapper(&self, window: &mut Window, record_bytes_max: usize) -> Result<bool> {
+        loop {
+            match self.find_path(window.bytes()) {
+                Ok(is_wrapper) => return Ok(is_wrapper),
+                Err(Stop::Incomplete) if window.bytes().len() > record_bytes_max => return Ok(true),
+                Err(Stop::Incomplete) if window.grow()? => {}
+                Err(_) => return Ok(false),
+            }
         }
-        let colon = skip_whitespace(key, first.len() + 2);
-        let value = skip_whitespace(key, colon + 1);
-        Ok(key.get(colon) == Some(&b':') && matches!(key.get(value), Some(b'[' | b'{')))
+    }
+
+    fn find_path(&self, bytes: &[u8]) -> Scan<bool> {
+        let mut at = skip_whitespace(bytes, 1);
+        if bytes.get(at) == Some(&b'}') {
+            return Ok(true);
+        }
+        loop {
+            match bytes.get(at) {
+                Some(b'"') => {}
+                None => return Err(Stop::Incomplete),
+                Some(_) => return Err(Stop::Malformed(at, "a field name was expected")),
+            }
+            let rest = &bytes[at..];
+            let (key, value) = member_head(rest)?;
+            let key = key.of(rest);
+            let leads_on = self.paths.member(TOP, key.bytes, key.kind).is_some();
+            if leads_on && matches!(rest[value], b'[' | b'{' | b'n') {
+                return Ok(true);
+            }
+            let (_, end) = scan::value(rest, value, usize::MAX)?;
+            at = skip_whitespace(bytes, at + end);
+            match bytes.get(at) {
+                Some(b',') => at = skip_whitespace(bytes, at + 1),
+                Some(b'}') => return Ok(false),
+                None => return Err(Stop::Incomplete),
+                Some(_) => return Err(Stop::Malformed(at, "`,` or `}` was expected")),
+            }
+        }
     }
 
     /// In an object: a member or its end.
@@ -141,51 +238,47 @@ impl Documents {
             }
         };
         let Some(Frame::Object(wrapper)) = self.frames.last_mut() else { return Ok(()) };
-        let level = wrapper.level;
-        if !is_name(key.of(window.bytes()).bytes, key.kind, &self.path[level]) {
+        let Some(place) = self.paths.member(wrapper.place, key.of(window.bytes()).bytes, key.kind) else {
             wrapper.keep(&window.bytes()[..value_start]);
             window.consume(value_start);
             return skip_value(window, |bytes| wrapper.keep(bytes));
-        }
+        };
         wrapper.found = true;
         window.consume(value_start);
         if window.bytes()[0] == b'n' {
             return skip_value(window, |_| {});
         }
-        self.value(level + 1, record, window, rows)
+        self.value(place, record, window, rows)
     }
 
     fn close(&self, wrapper: Wrapper, rows: &mut Rows) {
         if wrapper.found || wrapper.others.is_empty() {
             return;
         }
-        let detail = format!("the document has no `{}`", self.path[..=wrapper.level].join("."));
+        let detail = format!("the document has no {}", self.paths.expected(wrapper.place));
         let raw = [b"{".as_slice(), &wrapper.others, b"}"].concat();
         rows.reject_part("no_records", detail, Some(wrapper.offset), raw);
     }
 
-    /// The value at hand stands at this place of the path.
-    fn value(&mut self, level: usize, record: &mut RecordReader, window: &mut Window, rows: &mut Rows) -> Result<()> {
+    /// The value at hand stands at this place of the paths.
+    fn value(&mut self, place: usize, record: &mut RecordReader, window: &mut Window, rows: &mut Rows) -> Result<()> {
         let offset = window.offset();
         match window.bytes()[0] {
-            b'{' if level == self.path.len() => self.record(record, window, rows),
             b'{' => {
+                let is_record = self.paths.holds_records(place)
+                    || place == TOP && !self.is_wrapper(window, rows.limits.record_bytes_max)?;
+                if is_record {
+                    return self.record(record, window, rows);
+                }
                 window.consume(1);
-                self.push(Frame::Object(Wrapper { level, found: false, offset, others: Vec::new() }), window, rows)
+                self.push(Frame::Object(Wrapper { place, found: false, offset, others: Vec::new() }), window, rows)
             }
             b'[' => {
                 window.consume(1);
-                let level = if self.frames.is_empty() && self.holds_records(window)? { self.path.len() } else { level };
-                self.push(Frame::Array { level, items: false }, window, rows)
+                self.push(Frame::Array { place, items: false }, window, rows)
             }
             _ => refuse_item(window, rows),
         }
-    }
-
-    /// Whether an array at the top holds the records themselves: its first item does not start as a wrapper would.
-    fn holds_records(&self, window: &mut Window) -> Result<bool> {
-        let has_item = skip_separators(window)?.is_some() && window.bytes()[0] == b'{';
-        Ok(has_item && !self.starts_document(window)?)
     }
 
     fn push(&mut self, frame: Frame, window: &mut Window, rows: &mut Rows) -> Result<()> {
@@ -314,19 +407,23 @@ impl Wrapper {
     }
 }
 
-/// Skips whitespace, commas and record separators (RFC 7464). Says whether there was a comma; `None` at the end.
+/// Skips whitespace, commas, record separators (RFC 7464) and the byte order marks of files put together. Says whether
+/// there was a comma; `None` at the end.
 fn skip_separators(window: &mut Window) -> Result<Option<bool>> {
     let mut comma = false;
     loop {
         let bytes = window.bytes();
         let count = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b',' | 0x1e)).count();
-        let found = count < bytes.len();
         comma |= bytes[..count].contains(&b',');
         window.consume(count);
-        if found {
-            return Ok(Some(comma));
+        if window.bytes().first() == Some(&BYTE_ORDER_MARK[0]) {
+            window.fill_to(BYTE_ORDER_MARK.len())?;
         }
-        if !window.fill()? {
+        if window.bytes().starts_with(&BYTE_ORDER_MARK) {
+            window.consume(BYTE_ORDER_MARK.len());
+        } else if !window.bytes().is_empty() {
+            return Ok(Some(comma));
+        } else if !window.fill()? {
             return Ok(None);
         }
     }

@@ -16,6 +16,9 @@ const NONE: u32 = u32::MAX;
 
 /// One key as it is written.
 pub(crate) struct Key {
+    /// Its first 16 bytes with closing quote and colon, and the bits of them that count: most keys cost one comparison.
+    head: u128,
+    mask: u128,
     /// As written between the quotes, with the closing quote.
     quoted: Box<[u8]>,
     /// Its name, escapes undone.
@@ -28,6 +31,31 @@ pub(crate) struct Key {
     pub(crate) kinds: u8,
     /// The key that followed last time.
     next: u32,
+}
+
+impl Key {
+    /// Whether the text (its first 16 bytes are `head`) is this key and a colon. Never for one cut by the end.
+    #[inline]
+    fn is_at(&self, head: u128, text: &[u8]) -> bool {
+        (head ^ self.head) & self.mask == 0 && (self.quoted.len() < HEAD_BYTES || self.quoted_is_at(text))
+    }
+
+    fn quoted_is_at(&self, text: &[u8]) -> bool {
+        text.starts_with(&self.quoted) && text.get(self.quoted.len()) == Some(&b':')
+    }
+}
+
+/// Bytes of a key that are compared at once.
+const HEAD_BYTES: usize = 16;
+
+/// The first bytes of a key with its colon, and the bits that count.
+fn head_of(quoted: &[u8]) -> (u128, u128) {
+    let (mut head, mut mask) = ([0; HEAD_BYTES], [0; HEAD_BYTES]);
+    for (place, byte) in quoted.iter().chain(b":").take(HEAD_BYTES).enumerate() {
+        head[place] = *byte;
+        mask[place] = 0xff;
+    }
+    (u128::from_le_bytes(head), u128::from_le_bytes(mask))
 }
 
 /// All keys seen at one place.
@@ -74,27 +102,39 @@ impl Keys {
     }
 
     /// Reads the key whose text starts at `start`, behind its opening quote; `previous` is the key before it.
-    /// Gives its index (`None` once more keys were seen than are kept) and the position behind its closing quote.
+    /// Gives its index (`None` once more keys were seen than are kept), the position behind its closing quote, and the
+    /// position behind the colon.
     #[inline]
-    pub(crate) fn read(&mut self, bytes: &[u8], start: usize, previous: Option<u32>) -> Scan<(Option<u32>, usize)> {
+    fn read(&mut self, bytes: &[u8], start: usize, previous: Option<u32>) -> Scan<(Option<u32>, usize, usize)> {
         let rest = &bytes[start..];
         let guess = match previous {
             Some(previous) => self.keys[previous as usize].next,
             None => self.first,
         };
-        if let Some(key) = self.keys.get(guess as usize) {
-            if rest.starts_with(&key.quoted) {
-                return Ok((Some(guess), start + key.quoted.len()));
+        if let Some(key) = self.keys.get(guess as usize)
+            && let Some(head) = rest.first_chunk::<HEAD_BYTES>()
+        {
+            let head = u128::from_le_bytes(*head);
+            if key.is_at(head, rest) {
+                let end = start + key.quoted.len();
+                return Ok((Some(guess), end, end + 1));
             }
             // One optional field is missing: try the one behind it.
             let second = key.next;
             if let Some(key) = self.keys.get(second as usize)
-                && rest.starts_with(&key.quoted)
+                && key.is_at(head, rest)
             {
-                return Ok((Some(second), start + key.quoted.len()));
+                let end = start + key.quoted.len();
+                return Ok((Some(second), end, end + 1));
             }
         }
-        self.look_up(bytes, start, previous)
+        let (index, end) = self.look_up(bytes, start, previous)?;
+        let colon = scan::skip_whitespace(bytes, end);
+        match bytes.get(colon) {
+            Some(b':') => Ok((index, end, colon + 1)),
+            None => Err(Stop::Incomplete),
+            Some(_) => Err(Stop::Malformed(colon, "`:` was expected")),
+        }
     }
 
     fn look_up(&mut self, bytes: &[u8], start: usize, previous: Option<u32>) -> Scan<(Option<u32>, usize)> {
@@ -140,7 +180,8 @@ impl Keys {
         let index = self.keys.len() as u32;
         let column = self.columns.get(&name).copied();
         let declared = column.is_some() || self.declared.as_ref().is_none_or(|names| names.contains(&name));
-        self.keys.push(Key { quoted: quoted.into(), name, column, declared, kinds: 0, next: NONE });
+        let (head, mask) = head_of(quoted);
+        self.keys.push(Key { head, mask, quoted: quoted.into(), name, column, declared, kinds: 0, next: NONE });
         self.by_text.insert(quoted.into(), index);
         index
     }
@@ -179,13 +220,8 @@ pub(crate) fn fields(
             Some(_) => return Err(Stop::Malformed(at, "a field name was expected")),
         }
         let key_start = at + 1;
-        let (key, key_end) = keys.read(bytes, key_start, previous)?;
-        at = scan::skip_whitespace(bytes, key_end);
-        match bytes.get(at) {
-            Some(b':') => at = scan::skip_whitespace(bytes, at + 1),
-            None => return Err(Stop::Incomplete),
-            Some(_) => return Err(Stop::Malformed(at, "`:` was expected")),
-        }
+        let (key, key_end, value_start) = keys.read(bytes, key_start, previous)?;
+        at = scan::skip_whitespace(bytes, value_start);
         let (span, end) = scan::value(bytes, at, depth_max - 1)?;
         field(keys, key, key_start..key_end, span);
         previous = key.or(previous);

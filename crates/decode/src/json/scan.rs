@@ -3,6 +3,9 @@
 //! A string ends at its quote, a container where its brackets balance. What lies inside a skipped container is not
 //! looked at further, so its numbers and literals are not checked.
 
+use wide::u8x16;
+
+use crate::find::{self, LANES};
 use crate::values::{Kind, Span};
 
 /// Why a scan stopped.
@@ -21,52 +24,138 @@ pub(crate) type Scan<T> = Result<T, Stop>;
 /// The position of the next byte that is not whitespace.
 #[inline]
 pub(crate) fn skip_whitespace(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+    // Most JSON is written without whitespace.
+    while bytes.get(at).is_some_and(|byte| *byte <= b' ' && matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
         at += 1;
     }
     at
 }
 
-const QUOTES: u64 = 0x2222_2222_2222_2222;
-const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+/// The mark of UTF-8, which stands between documents where files were put together.
+pub(crate) const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
-/// High bits where a byte is zero; bits above the first one found may be wrong.
+/// The position behind whitespace, record separators (RFC 7464) and byte order marks.
 #[inline]
-fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & HIGHS
-}
-
-/// The first quote or backslash at or behind `at`.
-#[inline]
-fn find_quote_or_backslash(bytes: &[u8], mut at: usize) -> Option<usize> {
-    // Most strings are short: four words by hand before the call into memchr.
-    for _ in 0..4 {
-        let Some(chunk) = bytes.get(at..at + 8) else { break };
-        let word = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
-        let found = zero_bytes(word ^ QUOTES) | zero_bytes(word ^ BACKSLASHES);
-        if found != 0 {
-            return Some(at + (found.trailing_zeros() / 8) as usize);
+pub(crate) fn skip_between(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        at = skip_whitespace(bytes, at);
+        match bytes.get(at) {
+            Some(0x1e) => at += 1,
+            Some(0xef) if bytes[at..].starts_with(&BYTE_ORDER_MARK) => at += BYTE_ORDER_MARK.len(),
+            _ => return at,
         }
-        at += 8;
     }
-    let rest = bytes.get(at..)?;
-    Some(at + memchr::memchr2(b'"', b'\\', rest)?)
 }
+
+/// Bytes of a block of which [`container`] knows every bracket.
+const BLOCK: usize = 4 * LANES;
 
 /// Scans a string whose content starts at `start`. Gives the position of the closing quote and whether there are escapes.
 #[inline]
 pub(crate) fn string(bytes: &[u8], start: usize) -> Scan<(usize, bool)> {
-    let mut at = start;
-    let mut escaped = false;
-    loop {
-        let found = find_quote_or_backslash(bytes, at).ok_or(Stop::Incomplete)?;
-        if bytes[found] == b'"' {
-            return Ok((found, escaped));
+    let found = find::either(bytes, start, b'"', b'\\').ok_or(Stop::Incomplete)?;
+    if bytes[found] == b'"' { Ok((found, false)) } else { string_with_escapes(bytes, found) }
+}
+
+/// The same from its first backslash on.
+fn string_with_escapes(bytes: &[u8], mut found: usize) -> Scan<(usize, bool)> {
+    while bytes[found] != b'"' {
+        found = find::either(bytes, found + 2, b'"', b'\\').ok_or(Stop::Incomplete)?;
+    }
+    Ok((found, true))
+}
+
+/// What [`container`] needs to know of 64 bytes, one bit for each.
+struct Block {
+    quotes: u64,
+    backslashes: u64,
+    opens: u64,
+    closes: u64,
+}
+
+impl Block {
+    #[inline]
+    fn new(bytes: &[u8; BLOCK]) -> Self {
+        let mut block = Self { quotes: 0, backslashes: 0, opens: 0, closes: 0 };
+        for (index, chunk) in bytes.as_chunks::<LANES>().0.iter().enumerate() {
+            let chunk = u8x16::new(*chunk);
+            let bits = |found: u8x16| u64::from(found.to_bitmask()) << (index * LANES);
+            // The braces are the brackets with one bit more.
+            let as_brace = chunk | u8x16::splat(0x20);
+            block.quotes |= bits(chunk.simd_eq(u8x16::splat(b'"')));
+            block.backslashes |= bits(chunk.simd_eq(u8x16::splat(b'\\')));
+            block.opens |= bits(as_brace.simd_eq(u8x16::splat(b'{')));
+            block.closes |= bits(as_brace.simd_eq(u8x16::splat(b'}')));
         }
-        escaped = true;
-        at = found + 2;
+        block
+    }
+
+    /// The block at `at`; behind the last byte there is nothing.
+    #[inline]
+    fn at(bytes: &[u8], at: usize) -> Self {
+        let rest = &bytes[at..];
+        if let Some(block) = rest.first_chunk() {
+            return Self::new(block);
+        }
+        if let Some(last) = bytes.last_chunk::<BLOCK>() {
+            return Self::new(last).behind(BLOCK - rest.len());
+        }
+        let mut padded = [b' '; BLOCK];
+        padded[..rest.len()].copy_from_slice(rest);
+        Self::new(&padded)
+    }
+
+    /// Without its first `count` bytes, which are fewer than all.
+    fn behind(self, count: usize) -> Self {
+        Self {
+            quotes: self.quotes >> count,
+            backslashes: self.backslashes >> count,
+            opens: self.opens >> count,
+            closes: self.closes >> count,
+        }
+    }
+}
+
+/// What lies inside strings, followed over blocks.
+#[derive(Debug, Clone, Copy, Default)]
+struct Strings {
+    /// All bits set inside a string.
+    inside: u64,
+    /// Whether the last byte was a backslash that escapes the next.
+    escapes_next: bool,
+}
+
+impl Strings {
+    /// One bit for each byte of the block inside a string, its opening quote included.
+    #[inline]
+    fn mask(&mut self, block: &Block) -> u64 {
+        let mut quotes = block.quotes;
+        if block.backslashes != 0 || self.escapes_next {
+            quotes &= !self.escaped(block.backslashes);
+        }
+        let mut inside = quotes;
+        for shift in [1, 2, 4, 8, 16, 32] {
+            inside ^= inside << shift;
+        }
+        inside ^= self.inside;
+        // The sign of the last bit, spread.
+        self.inside = ((inside as i64) >> 63) as u64;
+        inside
+    }
+
+    /// One bit for each byte behind a backslash that is not itself escaped.
+    fn escaped(&mut self, backslashes: u64) -> u64 {
+        let mut escaped = u64::from(self.escapes_next);
+        let mut left = backslashes & !escaped;
+        self.escapes_next = false;
+        while left != 0 {
+            let backslash = left & left.wrapping_neg();
+            let next = backslash << 1;
+            self.escapes_next = next == 0;
+            escaped |= next;
+            left &= !(backslash | next);
+        }
+        escaped
     }
 }
 
@@ -76,37 +165,42 @@ pub(crate) fn container(bytes: &[u8], start: usize, depth_max: usize) -> Scan<us
     let mut objects: u128 = 0;
     let mut depth = 0usize;
     let mut deepest = 0usize;
+    let mut strings = Strings::default();
     let mut at = start;
-    loop {
-        match bytes.get(at) {
-            None => return Err(Stop::Incomplete),
-            Some(b'"') => at = string(bytes, at + 1)?.0,
-            Some(open @ (b'{' | b'[')) => {
-                objects = objects << 1 | u128::from(*open == b'{');
+    while at < bytes.len() {
+        let block = Block::at(bytes, at);
+        let mut brackets = (block.opens | block.closes) & !strings.mask(&block);
+        while brackets != 0 {
+            let place = brackets.trailing_zeros();
+            brackets &= brackets - 1;
+            let found = at + place as usize;
+            let is_object = bytes[found] & 0x20 != 0;
+            if block.opens >> place & 1 == 1 {
+                objects = objects << 1 | u128::from(is_object);
                 depth += 1;
                 deepest = deepest.max(depth);
                 if depth > depth_max {
                     return Err(Stop::TooDeep);
                 }
+                continue;
             }
-            Some(close @ (b'}' | b']')) => {
-                if deepest <= 128 && (objects & 1 == 1) != (*close == b'}') {
-                    return Err(Stop::Malformed(at, "a bracket does not match"));
-                }
-                objects >>= 1;
-                depth -= 1;
-                if depth == 0 {
-                    return Ok(at + 1);
-                }
+            if deepest <= 128 && (objects & 1 == 1) != is_object {
+                return Err(Stop::Malformed(found, "a bracket does not match"));
             }
-            Some(_) => {}
+            objects >>= 1;
+            depth -= 1;
+            if depth == 0 {
+                return Ok(found + 1);
+            }
         }
-        at += 1;
+        at += BLOCK;
     }
+    Err(Stop::Incomplete)
 }
 
 /// Scans the value at `start` (no whitespace before it). Gives its span and the position behind it.
-#[inline]
+// Its result is too large for registers, and a trip through memory for each value costs a third of all scanning.
+#[inline(always)]
 pub(crate) fn value(bytes: &[u8], start: usize, depth_max: usize) -> Scan<(Span, usize)> {
     let span = |kind, from: usize, to: usize| Span { kind, start: from as u32, end: to as u32 };
     match bytes.get(start) {

@@ -2,7 +2,7 @@
 
 use millpond_core::Result;
 
-use super::scan::{self, Stop, skip_whitespace};
+use super::scan::{self, Stop, skip_between};
 use crate::window::{Window, is_blank};
 
 /// What one line looks like.
@@ -51,7 +51,7 @@ pub(super) fn is_lines(window: &mut Window, record_bytes_max: usize) -> Result<b
 }
 
 fn look(line: &[u8]) -> Look {
-    let start = skip_whitespace(line, 0);
+    let start = skip_between(line, 0);
     match line.get(start) {
         Some(b'[') => Look::Array,
         Some(b'{') => match scan::value(line, start, usize::MAX) {

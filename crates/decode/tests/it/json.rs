@@ -50,11 +50,72 @@ fn records_under_a_path() {
     }
 }
 
+fn under_all(paths: &[&str]) -> Format {
+    Format::Json { records: paths.iter().map(|path| path.split('.').map(str::to_owned).collect()).collect() }
+}
+
 #[test]
-fn a_document_without_the_path_is_told() {
-    let text = "{\"a\":1,\"b\":{\"c\":2}}\n{\"Records\":[{\"a\":2}]}";
+fn a_document_without_the_path_is_a_record() {
+    for text in [
+        "{\"a\":1,\"b\":{\"c\":2}}\n{\"Records\":[{\"a\":2}]}",
+        "[{\"a\":1,\"Records\":7},{\"Records\":[{\"a\":2}]}]",
+        "{\"Records\":[]}{\"a\":1}{}{\"x\":[{\"a\":3}],\"Records\":[{\"a\":2}],\"y\":[]}",
+        "{\"a\":1}\r{\"a\":2}",
+    ] {
+        let decoded = decode(request(under(&["Records"]), columns("a: int")), text.as_bytes());
+        assert_eq!(decoded.rows, [r#"{"a":1}"#, r#"{"a":2}"#], "{text}");
+        assert_eq!(decoded.rejected(), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_broken_document_is_told_where_records_are_wrapped() {
+    let text = "{\"a\":1}\n{\"a\":tru}\n{\"Records\":[{\"a\":2}]}\n{\"a\":";
     let decoded = decode(request(under(&["Records"]), columns("a: int")), text.as_bytes());
-    assert_decoded(&decoded, &[r#"{"a":2}"#], &[r#"- no_records: {"a":1,"b":{"c":2}}"#]);
+    let rejects = ["1 bad_json: {\"a\":tru}", "3 truncated_record: {\"a\":"];
+    assert_decoded(&decoded, &[r#"{"a":1}"#, r#"{"a":2}"#], &rejects);
+}
+
+#[test]
+fn a_wrapper_that_leads_nowhere_is_told() {
+    let text = "{\"x\":{\"a\":1}}\n{\"x\":{\"y\":[{\"a\":2}]}}";
+    let decoded = decode(request(under(&["x", "y"]), columns("a: int")), text.as_bytes());
+    assert_decoded(&decoded, &[r#"{"a":2}"#], &[r#"- no_records: {"a":1}"#]);
+}
+
+#[test]
+fn records_under_several_paths_come_in_order() {
+    let text = r#"{"detail":{"n":0,"items":[{"a":1}]},"Records":[{"a":2}],"x":[{"a":9}]}{"Records":[{"a":3}]}{"a":4}
+        {"detail":{"items":{"a":5},"more":[{"a":6}]}}"#;
+    let paths = under_all(&["Records", "detail.items", "detail.more", "Records.deeper"]);
+    let decoded = decode(request(paths, columns("a: int")), text.as_bytes());
+    let rows: Vec<String> = (1..=6).map(|a| format!("{{\"a\":{a}}}")).collect();
+    assert_eq!(decoded.rows, rows);
+    assert_eq!(decoded.rejected(), [""; 0]);
+}
+
+#[test]
+fn marks_and_separators_stand_between_documents() {
+    for text in [
+        "\u{feff}{\"a\":1}\n\u{feff}{\"a\":2}\n",
+        "{\"a\":1}\u{feff}{\"a\":2}",
+        "{\n\"a\":1}\n\u{feff}\u{feff}{\n\"a\":2}\u{feff}",
+        "\u{1e}{\"a\":1}\n\u{1e}{\"a\":2}\n",
+        "\u{1e}{\n\"a\":1\n}\n\u{1e}{\"a\":2}\n\u{1e}",
+        "[{\"a\":1}]\n\u{feff}[{\"a\":2}]",
+    ] {
+        let decoded = decode(auto("a: int"), text.as_bytes());
+        assert_eq!(decoded.rows, [r#"{"a":1}"#, r#"{"a":2}"#], "{text:?}");
+        assert_eq!(decoded.rejected(), [""; 0], "{text:?}");
+    }
+}
+
+#[test]
+fn characters_that_json_forbids_are_kept() {
+    let text = b"{\"t\":\"a\0b\\u0000c\td\x1f\"}\n";
+    let json = Format::Json { records: Vec::new() };
+    let decoded = decode(request(json, columns("t: text")), text);
+    assert_decoded(&decoded, &[r#"{"t":"a\u0000b\u0000c\td\u001f"}"#], &[]);
 }
 
 #[test]
