@@ -113,12 +113,18 @@ fn build_millpond() -> Result<PathBuf> {
     Ok(release_folder()?.join("millpond"))
 }
 
-/// Builds an example of a package in release; the command runs it.
+/// Builds an example in release; the command runs it.
+///
+/// All packages are named, so that dependencies have the features of the release binary and are not built again.
 ///
 /// # Errors
 /// When it cannot be built.
-fn build_example(package: &str, name: &str) -> Result<Command> {
-    process::run(process::cargo().args(["build", "--release", "--package", package, "--example", name]))?;
+fn build_example(name: &str) -> Result<Command> {
+    let packages = ["millpond-cli", "millpond-engine", "millpond-decode"];
+    let mut cargo = process::cargo();
+    cargo.args(["build", "--release", "--example", name]);
+    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
+    process::run(&mut cargo)?;
     Ok(Command::new(release_folder()?.join("examples").join(name)))
 }
 

@@ -251,3 +251,26 @@ impl Check {
         Err(Error::new(format!("{case}: {side} wrote {found:?} where {expected:?} was expected")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_must_write_the_same_rows_and_values() {
+        let mut check = Check { case: "work", rows: 10, values: None };
+        let written = |rows, values| Written { rows, values };
+        assert!(check.written("millpond", written(9, 30)).is_err());
+        let mut check = Check { values: None, ..check };
+        assert!(check.written("millpond", written(10, 30)).is_ok());
+        assert!(check.written("DuckDB", written(10, 30)).is_ok());
+        assert!(check.written("DuckDB", written(10, 29)).is_err());
+    }
+
+    #[test]
+    fn a_case_is_found_by_what_it_does_and_by_its_folders() {
+        let cases = cases(true);
+        let called = |name: &str| cases.iter().filter(|case| case.is_called(name)).count();
+        assert_eq!((called(""), called("zeek"), called("vpcflow"), called("nothing")), (cases.len(), 1, 1, 0));
+    }
+}

@@ -41,8 +41,8 @@ const INFLATE: &str = "inflate alone";
 /// When an example cannot be built or run, or does not print a line that is needed.
 pub(super) fn measure(rows: &[Row]) -> Result<String> {
     eprintln!("measuring: each stage by itself");
-    let decode = process::output(&mut build_example("millpond-decode", "decode_speed")?)?;
-    let encode = process::output(&mut build_example("millpond-engine", "encode_speed")?)?;
+    let decode = process::output(&mut build_example("decode_speed")?)?;
+    let encode = process::output(&mut build_example("encode_speed")?)?;
     table(&decode, &encode, rows)
 }
 
