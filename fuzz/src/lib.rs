@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 
 use arrow::array::RecordBatch;
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
-use millpond_core::format::{DecodeLimits, DecodeRequest, Format};
+use millpond_core::format::{DecodeLimits, DecodeRequest, Format, Packing};
 use millpond_decode::{Decoder, Reject};
 
 /// Columns of every type: `a` is the first, `b` the second.
@@ -31,6 +31,14 @@ const PIECES: [usize; 6] = [1, 3, 127, 7, 1021, 31];
 /// When rows, rejects and records do not add up, or the two decodes differ.
 pub fn decode(format: Format, bytes: &[u8]) {
     decode_request(request(format), bytes);
+}
+
+/// As [`decode`], for bytes that the source says are packed in some way.
+///
+/// # Panics
+/// As [`decode`].
+pub fn decode_packed(format: Format, packing: Packing, bytes: &[u8]) {
+    decode_request(DecodeRequest { packing, ..request(format) }, bytes);
 }
 
 /// As [`decode`], for targets that ask for columns or limits of their own.

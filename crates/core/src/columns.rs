@@ -52,6 +52,8 @@ pub enum TimeFormat {
     Iso,
     /// A number of these units since 1970-01-01T00:00:00Z; a fraction is allowed.
     Epoch(EpochUnit),
+    /// The times of syslog headers: RFC 3164 with or without a year, or ISO 8601 (no zone means UTC).
+    Syslog,
     /// A `strftime` pattern; without `%z` the time is UTC.
     Pattern(String),
 }
@@ -101,7 +103,7 @@ impl ColumnType {
 fn unknown_type(text: &str) -> Error {
     Error::bad_config(format!("`{text}` is not a column type")).hint(
         "types are `text`, `boolean`, `int`, `float`, `decimal(p,s)`, `date`, `timestamp`, `timestamp(s|ms|us|ns)`, \
-         `timestamp(<strftime pattern>)`, `list(T)` or `[\"T\"]`, `map(T)`, and `{ field = \"T\" }`",
+         `timestamp(syslog)`,          `timestamp(<strftime pattern>)`, `list(T)` or `[\"T\"]`, `map(T)`, and `{ field = \"T\" }`",
     )
 }
 
@@ -124,6 +126,7 @@ fn parse_time_format(text: &str, argument: Option<&str>) -> Result<TimeFormat> {
         Some("ms") => TimeFormat::Epoch(EpochUnit::Milliseconds),
         Some("us") => TimeFormat::Epoch(EpochUnit::Microseconds),
         Some("ns") => TimeFormat::Epoch(EpochUnit::Nanoseconds),
+        Some("syslog") => TimeFormat::Syslog,
         Some(pattern) if pattern.contains('%') => TimeFormat::Pattern(pattern.to_owned()),
         Some(_) => return Err(unknown_type(text)),
     })
@@ -139,6 +142,7 @@ impl fmt::Display for ColumnType {
             Self::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
             Self::Timestamp(TimeFormat::Iso) => f.write_str("timestamp"),
             Self::Timestamp(TimeFormat::Epoch(unit)) => write!(f, "timestamp({unit})"),
+            Self::Timestamp(TimeFormat::Syslog) => f.write_str("timestamp(syslog)"),
             Self::Timestamp(TimeFormat::Pattern(pattern)) => write!(f, "timestamp({pattern})"),
             Self::Date => f.write_str("date"),
             Self::List(item) => write!(f, "list({item})"),
@@ -228,6 +232,7 @@ mod tests {
             "decimal(10,2)",
             "timestamp",
             "timestamp(ms)",
+            "timestamp(syslog)",
             "timestamp(%d/%b/%Y:%H:%M:%S %z)",
             "list(int)",
             "map(list(text))",

@@ -20,6 +20,8 @@ pub enum Format {
     Syslog {
         /// What the messages hold.
         payload: Payload,
+        /// Where a record starts when it can span lines.
+        start: Option<String>,
     },
     /// One record a line, `name=value` pairs.
     KeyValue,
@@ -137,10 +139,14 @@ pub struct Delimited {
     pub repeated: bool,
     /// The byte around fields that hold delimiters or line ends; doubled to stand for itself.
     pub quote: Option<u8>,
+    /// The byte that makes a quote behind it part of the field, besides doubling it (`\\` in Apache and nginx logs).
+    pub escape: Option<u8>,
     /// Whether `[` and `]` around a field are quotes, too (`[06/Feb/2019:00:00:38 +0000]`).
     pub brackets: bool,
     /// Lines that start with this byte are not records.
     pub comment: Option<u8>,
+    /// Lines at the start of the file that are neither header nor records.
+    pub skip: usize,
     /// Where the field names come from.
     pub header: Header,
     /// The text that stands for no value, besides the empty cell.
@@ -164,8 +170,8 @@ impl Format {
             Self::Json { .. } => "json",
             Self::Delimited(delimited) => delimited.name(),
             Self::Zeek => "zeek",
-            Self::Syslog { payload: Payload::Cef } => "cef",
-            Self::Syslog { payload: Payload::Leef } => "leef",
+            Self::Syslog { payload: Payload::Cef, .. } => "cef",
+            Self::Syslog { payload: Payload::Leef, .. } => "leef",
             Self::Syslog { .. } => "syslog",
             Self::KeyValue => "kv",
             Self::Auditd => "auditd",
@@ -183,7 +189,7 @@ impl Format {
 
     /// Whether all values are text as written, so that numbers and times among them can only be guessed.
     pub fn has_untyped_values(&self) -> bool {
-        let typed = matches!(self, Self::Json { .. } | Self::Syslog { payload: Payload::Json });
+        let typed = matches!(self, Self::Json { .. } | Self::Syslog { payload: Payload::Json, .. });
         self.is_text() && !typed
     }
 
@@ -200,8 +206,10 @@ impl Delimited {
             delimiter: b',',
             repeated: false,
             quote: Some(b'"'),
+            escape: None,
             brackets: false,
             comment: None,
+            skip: 0,
             header: Header::FirstLine,
             null: None,
         }
@@ -214,7 +222,14 @@ impl Delimited {
 
     /// Space-separated values with a header line; `-` is no value.
     pub fn space() -> Self {
-        Self { delimiter: b' ', repeated: true, brackets: true, null: Some("-".to_owned()), ..Self::csv() }
+        Self {
+            delimiter: b' ',
+            repeated: true,
+            escape: Some(b'\\'),
+            brackets: true,
+            null: Some("-".to_owned()),
+            ..Self::csv()
+        }
     }
 
     fn name(&self) -> &'static str {
@@ -251,6 +266,8 @@ pub struct DecodeLimits {
     pub depth_max: usize,
     /// Fields of one file (header columns or distinct top-level names).
     pub fields_max: usize,
+    /// Bytes of text that one decompressor may have to remember (its window or dictionary).
+    pub window_bytes_max: u64,
     /// Members of one archive.
     pub members_max: u64,
     /// Compressions and archives inside each other.
@@ -265,6 +282,7 @@ impl Default for DecodeLimits {
             record_bytes_max: 16 << 20,
             depth_max: 128,
             fields_max: 10_000,
+            window_bytes_max: 128 << 20,
             members_max: 100_000,
             nesting_max: 8,
         }
@@ -290,6 +308,8 @@ pub struct DecodeRequest {
     pub limits: DecodeLimits,
     /// What `_file` holds; a member of an archive has its own name behind it: `logs.zip!/2024/app.log`.
     pub file: String,
+    /// When the file was last changed, in microseconds since 1970 in UTC: the year of `timestamp(syslog)` follows from it.
+    pub modified_us: Option<i64>,
     /// Rows of a batch, at most.
     pub batch_rows: usize,
 }
@@ -306,6 +326,7 @@ impl DecodeRequest {
             drift: Drift::Rescue,
             limits: DecodeLimits::default(),
             file: file.into(),
+            modified_us: None,
             batch_rows: crate::plan::BATCH_ROWS,
         }
     }

@@ -262,7 +262,7 @@ fn parse_options(named: Format, section: &mut Section<'_>, problems: &mut Proble
             }
         }
         Format::Delimited(defaults) => Format::Delimited(parse_delimited(section, defaults, problems)),
-        Format::Syslog { payload } => {
+        Format::Syslog { payload, .. } => {
             let choices = [
                 ("text", Payload::Text),
                 ("json", Payload::Json),
@@ -270,7 +270,10 @@ fn parse_options(named: Format, section: &mut Section<'_>, problems: &mut Proble
                 ("cef", Payload::Cef),
                 ("leef", Payload::Leef),
             ];
-            Format::Syslog { payload: section.choice(problems, "payload", &choices).unwrap_or(payload) }
+            Format::Syslog {
+                payload: section.choice(problems, "payload", &choices).unwrap_or(payload),
+                start: section.text(problems, "start"),
+            }
         }
         Format::Regex { .. } => Format::Regex {
             pattern: section.text(problems, "pattern").unwrap_or_default(),
@@ -313,9 +316,9 @@ fn formats() -> [(&'static str, Format); 20] {
         ("tsv", Format::Delimited(Delimited::tsv())),
         ("space", Format::Delimited(Delimited::space())),
         ("zeek", Format::Zeek),
-        ("syslog", Format::Syslog { payload: Payload::Text }),
-        ("cef", Format::Syslog { payload: Payload::Cef }),
-        ("leef", Format::Syslog { payload: Payload::Leef }),
+        ("syslog", Format::Syslog { payload: Payload::Text, start: None }),
+        ("cef", Format::Syslog { payload: Payload::Cef, start: None }),
+        ("leef", Format::Syslog { payload: Payload::Leef, start: None }),
         ("kv", Format::KeyValue),
         ("auditd", Format::Auditd),
         ("regex", Format::Regex { pattern: String::new(), start: None }),
@@ -351,8 +354,10 @@ fn parse_delimited(section: &mut Section<'_>, defaults: Delimited, problems: &mu
         delimiter: section.parsed(problems, "delimiter", one_byte("delimiter")).flatten().unwrap_or(defaults.delimiter),
         repeated: defaults.repeated,
         quote: section.parsed(problems, "quote", one_byte("quote")).unwrap_or(defaults.quote),
+        escape: section.parsed(problems, "escape", one_byte("escape")).unwrap_or(defaults.escape),
         brackets: section.boolean(problems, "brackets").unwrap_or(defaults.brackets),
         comment: section.parsed(problems, "comment", one_byte("comment")).unwrap_or(defaults.comment),
+        skip: section.count(problems, "skip").map_or(defaults.skip, |lines| lines as usize),
         header: section.texts(problems, "header").map_or(defaults.header, Header::Names),
         null: section.text(problems, "null").or(defaults.null),
     }
@@ -376,6 +381,9 @@ fn parse_limits(top: &mut Section<'_>, problems: &mut Problems) -> (Option<u64>,
     }
     if let Some(fields) = section.count(problems, "fields") {
         limits.fields_max = fields as usize;
+    }
+    if let Some(bytes) = section.bytes(problems, "window_bytes") {
+        limits.window_bytes_max = bytes;
     }
     if let Some(members) = section.count(problems, "members") {
         limits.members_max = members;

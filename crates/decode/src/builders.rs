@@ -41,6 +41,11 @@ impl Misfits {
         Self { keep, ..Self::default() }
     }
 
+    /// One that keeps what this one keeps, empty.
+    pub(super) fn like(&self) -> Self {
+        Self::new(self.keep)
+    }
+
     pub(super) fn clear(&mut self) {
         self.count = 0;
         self.json.clear();
@@ -142,9 +147,11 @@ pub(super) enum Builder {
 }
 
 impl Builder {
+    /// `modified_us` is when the file was last changed, where that is known.
+    ///
     /// # Errors
     /// `BadConfig` for a time pattern that is none.
-    pub(super) fn new(kind: &ColumnType) -> Result<Self> {
+    pub(super) fn new(kind: &ColumnType, modified_us: Option<i64>) -> Result<Self> {
         Ok(match kind {
             ColumnType::Text => Self::Text(TextBuilder::new()),
             ColumnType::Boolean => Self::Boolean(BooleanBuilder::new()),
@@ -156,12 +163,12 @@ impl Builder {
             }
             ColumnType::Timestamp(format) => {
                 let builder = TimestampMicrosecondBuilder::new().with_timezone("UTC");
-                Self::Timestamp(builder, TimeReader::new(format)?)
+                Self::Timestamp(builder, TimeReader::new(format, modified_us)?)
             }
             ColumnType::Date => Self::Date(Date32Builder::new()),
-            ColumnType::List(item) => Self::List(Box::new(ListBuilder::new(kind, item)?)),
-            ColumnType::Map(value) => Self::Map(Box::new(MapBuilder::new(kind, value)?)),
-            ColumnType::Struct(fields) => Self::Struct(Box::new(StructBuilder::new(kind, fields)?)),
+            ColumnType::List(item) => Self::List(Box::new(ListBuilder::new(kind, item, modified_us)?)),
+            ColumnType::Map(value) => Self::Map(Box::new(MapBuilder::new(kind, value, modified_us)?)),
+            ColumnType::Struct(fields) => Self::Struct(Box::new(StructBuilder::new(kind, fields, modified_us)?)),
         })
     }
 
@@ -346,11 +353,17 @@ pub(super) struct ListBuilder {
 }
 
 impl ListBuilder {
-    fn new(kind: &ColumnType, item: &ColumnType) -> Result<Self> {
+    fn new(kind: &ColumnType, item: &ColumnType, modified_us: Option<i64>) -> Result<Self> {
         let DataType::List(field) = arrow_type(kind) else {
             return Err(Error::bug("failed to build a list: the type is not a list"));
         };
-        Ok(Self { field, items: Builder::new(item)?, count: 0, offsets: vec![0], nulls: NullBufferBuilder::new(0) })
+        Ok(Self {
+            field,
+            items: Builder::new(item, modified_us)?,
+            count: 0,
+            offsets: vec![0],
+            nulls: NullBufferBuilder::new(0),
+        })
     }
 
     fn append(&mut self, value: &Value<'_>, misfits: &mut Misfits, path: &Path<'_>) -> bool {
@@ -396,7 +409,7 @@ pub(super) struct MapBuilder {
 }
 
 impl MapBuilder {
-    fn new(kind: &ColumnType, value: &ColumnType) -> Result<Self> {
+    fn new(kind: &ColumnType, value: &ColumnType, modified_us: Option<i64>) -> Result<Self> {
         let DataType::Map(entries, _) = arrow_type(kind) else {
             return Err(Error::bug("failed to build a map: the type is not a map"));
         };
@@ -407,7 +420,7 @@ impl MapBuilder {
             entries,
             fields,
             keys: TextBuilder::new(),
-            values: Builder::new(value)?,
+            values: Builder::new(value, modified_us)?,
             count: 0,
             offsets: vec![0],
             nulls: NullBufferBuilder::new(0),
@@ -458,14 +471,14 @@ pub(super) struct StructBuilder {
 }
 
 impl StructBuilder {
-    fn new(kind: &ColumnType, columns: &[Column]) -> Result<Self> {
+    fn new(kind: &ColumnType, columns: &[Column], modified_us: Option<i64>) -> Result<Self> {
         let DataType::Struct(fields) = arrow_type(kind) else {
             return Err(Error::bug("failed to build a struct: the type is not a struct"));
         };
         Ok(Self {
             fields,
             names: columns.iter().map(|column| column.name.clone()).collect(),
-            builders: columns.iter().map(|column| Builder::new(&column.kind)).collect::<Result<_>>()?,
+            builders: columns.iter().map(|column| Builder::new(&column.kind, modified_us)).collect::<Result<_>>()?,
             keys: Keys::new(columns.iter().map(|column| column.name.as_str()), NESTED_KEYS_MAX),
             spans: vec![Span::NULL; columns.len()],
             count: 0,

@@ -88,15 +88,18 @@ impl Fields {
         self.wants_rest || self.is_rest.get(field).is_some_and(|rest| !rest)
     }
 
-    /// Appends a record. Missing cells are NULL; cells beyond the fields go to `_rest` as `_extra_1` and so on.
+    /// Appends a record. Missing cells are NULL, count as one misfit, and their number is in `_rest` as `_missing`; cells
+    /// beyond the fields are counted, too, and go to `_rest` as `_extra_1` and so on.
     pub(super) fn push(&mut self, rows: &mut Rows, cells: Cells<'_, '_, '_>) {
         let named = cells.count.min(self.names.len());
         for (field, kinds) in self.kinds[..named].iter_mut().enumerate() {
             *kinds |= (cells.cell)(field).kind.bit();
         }
         let extra = cells.count - named;
+        let missing = self.names.len() - named;
+        let misplaced = extra as u64 + u64::from(missing > 0);
         let unknown = self.unknown.as_deref();
-        let record = Record { offset: Some(cells.offset), raw: cells.raw, misplaced: extra as u64, unknown };
+        let record = Record { offset: Some(cells.offset), raw: cells.raw, misplaced, unknown };
         let (columns, names, is_rest, wants_rest) =
             (&self.field_of_column, &self.names, &self.is_rest, self.wants_rest);
         let value = |column: usize| match columns[column] {
@@ -112,6 +115,10 @@ impl Fields {
                 if value.kind != Kind::Null {
                     write_member(names[field].as_bytes(), &value, out);
                 }
+            }
+            if missing > 0 {
+                let count = missing.to_string();
+                write_member(b"_missing", &Value { kind: Kind::Number, bytes: count.as_bytes() }, out);
             }
             for number in 1..=extra {
                 write_member(format!("_extra_{number}").as_bytes(), &(cells.cell)(named + number - 1), out);

@@ -39,6 +39,8 @@ pub(crate) enum Next {
     Input(Input),
     /// A member that cannot be read.
     Unreadable(Arc<str>, Damage),
+    /// An archive, by its own path inside others, whose damage the meter has.
+    Damaged(Option<Arc<str>>),
     End,
 }
 
@@ -93,8 +95,16 @@ impl Inputs {
             }
         }
         while let Some(open) = self.archives.last_mut() {
+            // Found when it was opened, which gave no member.
+            if self.meter.has_damages() {
+                return Ok(Next::Damaged(open.path.clone()));
+            }
             let Some(member) = open.archive.next()? else {
+                let path = open.path.clone();
                 self.archives.pop();
+                if self.meter.has_damages() {
+                    return Ok(Next::Damaged(path));
+                }
                 continue;
             };
             self.members += 1;
@@ -123,12 +133,12 @@ impl Inputs {
         member: Option<Arc<str>>,
         mut layers: Vec<&'static str>,
     ) -> Result<Option<Input>> {
-        let stream = Stream::open(input, &self.packing, self.is_text, &self.meter)?;
+        let stream = Stream::open(input, &self.packing, self.is_text, layers.len(), &self.meter)?;
         layers.extend(stream.compressions());
         let mut window = Window::new(stream);
         window.fill_to(SNIFF_BYTES)?;
         if let Some(Magic::Archive(kind)) = magic::detect(window.bytes()) {
-            if self.archives.len() >= self.meter.limits().nesting_max {
+            if layers.len() >= self.meter.limits().nesting_max {
                 return Err(too_nested(&self.meter));
             }
             layers.push(kind.name());

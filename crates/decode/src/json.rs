@@ -76,7 +76,7 @@ impl JsonReader {
 }
 
 /// Rejects the bytes of one record for the reason that its scan gave.
-fn refuse(stop: Stop, start: usize, offset: u64, raw: &[u8], rows: &mut Rows) {
+pub(super) fn refuse(stop: Stop, start: usize, offset: u64, raw: &[u8], rows: &mut Rows) {
     let (reason, detail) = match stop {
         Stop::TooDeep => {
             let depth = rows.limits.depth_max;

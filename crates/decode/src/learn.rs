@@ -110,14 +110,18 @@ fn merge_columns(known: &mut Vec<Column>, columns: Vec<Column>) {
 
 /// Reads the records of a file into the shape. Every field is in `_rest`, because no column is asked for.
 fn read_all(decoder: &mut Decoder, shape: &mut Object) -> Result<()> {
+    // What separated values have beyond or short of their header is no field.
+    let only_known = matches!(decoder.format(), Format::Delimited(_));
     while let Some(batch) = decoder.next_batch()? {
         decoder.take_rejects();
+        let known = &decoder.summary().fields;
         let Some(rest) = batch.column(0).as_any().downcast_ref::<StringArray>() else {
             return Err(Error::bug("failed to learn columns: `_rest` is not text"));
         };
         for text in rest.iter().flatten() {
             // A record that the decoder let pass but that is no JSON has nothing to teach.
-            if let Ok(record) = serde_json::from_str::<Map<String, Value>>(text) {
+            if let Ok(mut record) = serde_json::from_str::<Map<String, Value>>(text) {
+                record.retain(|name, _| !only_known || known.contains_key(name));
                 shape.add(&record, 0);
             }
         }

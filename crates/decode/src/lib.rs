@@ -40,7 +40,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
-use millpond_core::format::{DecodeRequest, Delimited, Format, Packing};
+use millpond_core::format::{DecodeRequest, Format, Packing};
 use millpond_core::{Error, Kind, Result};
 
 mod archive;
@@ -59,11 +59,15 @@ mod arrow_ipc;
 mod auditd;
 mod auto;
 mod avro;
+mod cef;
+mod columnar;
 mod delimited;
 mod evtx;
 mod grok;
 mod json;
 mod key_value;
+mod known;
+mod leef;
 mod line_reader;
 mod lines;
 mod orc;
@@ -72,6 +76,7 @@ mod parquet;
 mod regex_lines;
 mod spool;
 mod syslog;
+mod windows_event;
 mod windows_xml;
 mod zeek;
 
@@ -321,12 +326,18 @@ impl Decoder {
                 Next::Unreadable(member, damage) => {
                     self.rows.set_member(Some(member));
                     self.rows.reject_part(damage.reason, damage.detail, None, damage.raw);
+                    self.report_damages();
+                }
+                Next::Damaged(archive) => {
+                    self.rows.set_member(archive);
+                    self.report_damages();
                 }
                 Next::Input(input) => match self.open_part(input) {
                     Ok(()) => return Ok(()),
                     Err(error) if self.inputs.members() > 0 && error.kind() == Kind::BadInput => {
                         let damage = unreadable(&error);
                         self.rows.reject_part(damage.reason, damage.detail, None, damage.raw);
+                        self.report_damages();
                     }
                     Err(error) => return Err(error),
                 },
@@ -377,10 +388,14 @@ impl Decoder {
     /// Reports the damage found in the part that has been read.
     fn end_part(&mut self) {
         self.native = self.native_columns();
+        self.report_damages();
+        self.update_summary();
+    }
+
+    fn report_damages(&mut self) {
         for damage in self.inputs.meter().take_damages() {
             self.rows.reject_part(damage.reason, damage.detail, None, damage.raw);
         }
-        self.update_summary();
     }
 
     /// Reads what is left of the input and reports damage found in it.
@@ -423,9 +438,9 @@ fn open_records(
         Format::Zeek => zeek::open(window, rows)?,
         Format::Regex { pattern, start } => regex_lines::open(pattern, start.as_deref(), rows)?,
         Format::Lines { start } => lines::open(start.as_deref(), rows)?,
-        Format::Parquet => Box::new(parquet::ParquetReader::open(window, rows, request)?),
-        Format::Syslog { payload } => syslog::open(*payload, rows)?,
-        Format::KeyValue => key_value::open(rows)?,
+        Format::Parquet => parquet::open(window, rows, request)?,
+        Format::Syslog { payload, start } => syslog::open(*payload, start.as_deref(), window, rows)?,
+        Format::KeyValue => key_value::open(window, rows)?,
         Format::Auditd => auditd::open(rows)?,
         Format::Grok { pattern, definitions, start } => grok::open(pattern, definitions, start.as_deref(), rows)?,
         Format::WindowsXml => windows_xml::open(rows)?,
@@ -449,7 +464,11 @@ pub fn check(format: &Format, packing: &Packing) -> Result<()> {
             line_reader::expression(pattern)?;
             check_start(start.as_deref())
         }
-        Format::Lines { start } => check_start(start.as_deref()),
+        Format::Grok { pattern, definitions, start } => {
+            grok::Grok::compile(pattern, definitions)?;
+            check_start(start.as_deref())
+        }
+        Format::Lines { start } | Format::Syslog { start, .. } => check_start(start.as_deref()),
         _ => Ok(()),
     }
 }
@@ -488,9 +507,4 @@ fn arrow_field(column: &Column) -> Field {
 pub fn arrow_schema(columns: &[Column], system: &[SystemColumn]) -> SchemaRef {
     let system = system.iter().map(|column| Field::new(column.name(), arrow_type(&column.kind()), true));
     Arc::new(Schema::new(columns.iter().map(arrow_field).chain(system).collect::<Vec<_>>()))
-}
-
-/// The dialect of W3C extended logs: `#Fields:` names the columns, `-` is no value.
-fn w3c(delimiter: u8) -> Delimited {
-    Delimited { delimiter, quote: None, comment: Some(b'#'), ..Delimited::space() }
 }

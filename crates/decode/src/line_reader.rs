@@ -9,6 +9,7 @@ use regex::bytes::Regex;
 use crate::Records;
 use crate::json::too_long;
 use crate::rows::Rows;
+use crate::syslog::header::counted_message;
 use crate::window::{Line, Window, is_blank};
 
 /// What one format makes of a line.
@@ -18,6 +19,19 @@ pub(crate) trait LineFormat: Send {
     /// # Errors
     /// `TooBig` where a limit of the file is reached.
     fn read(&mut self, record: &[u8], offset: u64, rows: &mut Rows) -> Result<()>;
+
+    /// Whether a line is a record, not a header or a comment, so that it is missed where the file is cut in it.
+    fn is_record(&self, _line: &[u8]) -> bool {
+        true
+    }
+
+    /// Hands out what it held back; called once, behind the last record.
+    ///
+    /// # Errors
+    /// `TooBig` where a limit of the file is reached.
+    fn finish(&mut self, _rows: &mut Rows) -> Result<()> {
+        Ok(())
+    }
 
     /// Adds the fields seen to the summary.
     fn note_fields(&self, fields: &mut BTreeMap<String, u8>);
@@ -34,7 +48,12 @@ pub(crate) enum Framing {
     Lines,
     /// A record starts with each line that matches; other lines belong to the record before them.
     Start(Regex),
+    /// A record has its length before it: octet counting, RFC 6587, 3.4.1.
+    Counted,
 }
+
+/// Bytes read to find a length and a priority.
+const COUNT_BYTES: usize = 16;
 
 impl Framing {
     /// Lines, or runs of lines where `start` says how they start.
@@ -48,13 +67,63 @@ impl Framing {
         })
     }
 
+    /// Octet counting for a syslog stream whose first record has its length before it, else lines.
+    ///
+    /// Only the first record decides: a line further down may be made by somebody who wants the lines behind it to be
+    /// taken for one message.
+    ///
+    /// # Errors
+    /// Those of the input.
+    pub(crate) fn lines_or_counted(window: &mut Window, max: usize) -> Result<Self> {
+        Ok(if counted(window, max)?.is_some() { Self::Counted } else { Self::Lines })
+    }
+
     /// The record at position 0; `None` at the end of the stream.
     fn next(&self, window: &mut Window, max: usize) -> Result<Option<Line>> {
         match self {
             Self::Lines => window.line(max),
             Self::Start(start) => window.lines_until(max, |line| start.is_match(line)),
+            Self::Counted => match counted(window, max)? {
+                Some(record) => Ok(Some(record)),
+                None => window.line(max),
+            },
         }
     }
+
+    /// Rejects a record that is longer than it may be, and skips the rest of it.
+    fn refuse_long(&self, window: &mut Window, line: Line, rows: &mut Rows) -> Result<()> {
+        match (self, counted_message(window.bytes())) {
+            (Self::Counted, Some((_, end))) => {
+                let kept = &window.bytes()[..line.length];
+                rows.reject_record("record_too_long", too_long(rows), Some(window.offset()), kept);
+                window.skip(end)
+            }
+            _ => refuse_long_line(window, line, rows),
+        }
+    }
+}
+
+/// The record at position 0 by the length before it; `None` where there is none, or where it cannot be true.
+fn counted(window: &mut Window, max: usize) -> Result<Option<Line>> {
+    window.fill_to(COUNT_BYTES)?;
+    let Some((start, end)) = counted_message(window.bytes()) else { return Ok(None) };
+    if end - start > max {
+        window.fill_to(end.min(max + COUNT_BYTES))?;
+        let length = window.bytes().len().min(max);
+        return Ok(Some(Line { length, next: length, ended: false, too_long: true }));
+    }
+    // A length may be followed by the next one, or by a line end that it does not count.
+    window.fill_to(end + 2)?;
+    let bytes = window.bytes();
+    let Some(text) = bytes.get(..end) else { return Ok(None) };
+    let next = match &bytes[end..] {
+        [] | [b'0'..=b'9', ..] => end,
+        [b'\n', ..] => end + 1,
+        [b'\r', b'\n', ..] => end + 2,
+        _ => return Ok(None),
+    };
+    let line_ends = text.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+    Ok(Some(Line { length: end - line_ends, next, ended: true, too_long: false }))
 }
 
 /// Compiles a regular expression of a source.
@@ -81,15 +150,18 @@ impl<F: LineFormat> LineReader<F> {
 impl<F: LineFormat> Records for LineReader<F> {
     fn read(&mut self, window: &mut Window, rows: &mut Rows) -> Result<bool> {
         while !rows.is_full() {
-            let Some(line) = self.framing.next(window, rows.limits.record_bytes_max)? else { return Ok(false) };
+            let Some(line) = self.framing.next(window, rows.limits.record_bytes_max)? else {
+                self.format.finish(rows)?;
+                return Ok(false);
+            };
             if line.too_long {
-                refuse_long_line(window, line, rows)?;
+                self.framing.refuse_long(window, line, rows)?;
                 continue;
             }
             let record = &window.bytes()[..line.length];
             if !is_blank(record) {
                 let offset = window.offset();
-                if !line.ended && window.stream().is_cut() {
+                if !line.ended && window.stream().is_cut() && self.format.is_record(record) {
                     let detail = "the file ends inside the record".to_owned();
                     rows.reject_record("truncated_record", detail, Some(offset), record);
                 } else {

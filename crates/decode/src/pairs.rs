@@ -17,6 +17,8 @@ pub(crate) struct Pairs {
     columns: Vec<CellSpan>,
     /// The other values with their keys, where `_rest` is wanted.
     rest: Vec<(u32, CellSpan)>,
+    /// By key, its last place in `rest`; of use only if that is the same key's.
+    rest_places: Vec<usize>,
     /// Where values are written that do not stand in the record as they are.
     pub(crate) scratch: Vec<u8>,
     wants_rest: bool,
@@ -50,6 +52,7 @@ impl Pairs {
             keys,
             columns: vec![NO_VALUE; rows.columns().len()],
             rest: Vec::new(),
+            rest_places: Vec::new(),
             scratch: Vec::new(),
             wants_rest: rows.wants_rest(),
             freezes,
@@ -104,11 +107,22 @@ impl Pairs {
         }
         match key.column {
             Some(column) => self.columns[column as usize] = span,
-            None if self.wants_rest => match self.rest.iter_mut().find(|(key, _)| *key == name.key) {
-                Some((_, before)) => *before = span,
-                None => self.rest.push((name.key, span)),
-            },
+            None if self.wants_rest => self.put_rest(name.key, span),
             None => {}
+        }
+    }
+
+    fn put_rest(&mut self, key: u32, span: CellSpan) {
+        let index = key as usize;
+        if self.rest_places.len() <= index {
+            self.rest_places.resize(index + 1, usize::MAX);
+        }
+        match self.rest.get_mut(self.rest_places[index]) {
+            Some((before, place)) if *before == key => *place = span,
+            _ => {
+                self.rest_places[index] = self.rest.len();
+                self.rest.push((key, span));
+            }
         }
     }
 

@@ -1,130 +1,93 @@
-//! Parquet: kept in a temporary file, read by row group, only the columns that are asked for.
-//!
-//! Each batch passes through the JSON reader, so the same declaration gives the same values whatever the file's types.
+//! Apache Parquet (<https://parquet.apache.org/docs/file-format/>): kept in a temporary file, because its index is at
+//! its end, and read by row group, only the columns that are asked for.
 
-use std::collections::BTreeMap;
+use std::fs::File;
 
-use arrow::datatypes::{DataType, Fields, TimeUnit};
-use arrow::json::LineDelimitedWriter;
-use millpond_core::columns::{Column, ColumnType, TimeFormat};
+use arrow::array::RecordBatch;
+use millpond_core::Result;
 use millpond_core::format::DecodeRequest;
-use millpond_core::{Error, Result};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::ParquetMetaData;
 
-use super::Records;
-use super::json::RecordReader;
-use super::rows::Rows;
-use super::spool::spool;
-use super::window::Window;
+use crate::Records;
+use crate::columnar::{Batches, ColumnarReader, check_fields, guarded, needed};
+use crate::rows::{BATCH_BYTES, Rows};
+use crate::spool::spool;
+use crate::window::Window;
 
-/// Rows read at once; they are held as JSON until they are handed out.
-const READ_ROWS: usize = 1024;
+const NAME: &str = "Parquet";
 
-/// Reads Parquet.
-pub(super) struct ParquetReader {
-    reader: ParquetRecordBatchReader,
-    record: RecordReader,
-    fields: Fields,
-    /// Rows as lines of JSON, from `position` on.
-    lines: Vec<u8>,
-    position: usize,
+/// Opens the reader.
+///
+/// # Errors
+/// `BadInput` for a file whose index cannot be read, such as a cut or an encrypted one.
+pub(crate) fn open(window: &mut Window, rows: &mut Rows, request: &DecodeRequest) -> Result<Box<dyn Records>> {
+    let file = spool(window)?;
+    let index = guarded(NAME, || ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())).map_err(|error| {
+        match error.chain().to_lowercase().contains("encrypt") {
+            true => error.hint("encrypted files cannot be read"),
+            false => error,
+        }
+    })?;
+    let fields = index.schema().fields().clone();
+    check_fields(&fields, rows)?;
+    let mask = ProjectionMask::roots(index.parquet_schema(), needed(&fields, rows));
+    let batch_rows = rows_at_once(index.metadata(), request.batch_rows);
+    let batches = ParquetBatches { file, index, mask, batch_rows, next_group: 0, group: None };
+    Ok(Box::new(ColumnarReader::new(NAME, batches, fields, rows)?))
 }
 
-impl ParquetReader {
-    pub(super) fn open(window: &mut Window, rows: &mut Rows, request: &DecodeRequest) -> Result<Self> {
-        let file = spool(window)?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(unreadable)?;
-        let fields = builder.schema().fields().clone();
-        if fields.len() > rows.limits.fields_max {
-            return Err(Error::too_big(format!("the file has more than {} fields", rows.limits.fields_max))
-                .hint("raise `fields` under `[limits]` in source.toml"));
-        }
-        let is_needed = |name: &str| {
-            rows.wants_rest()
-                || rows.frozen_names().is_some()
-                || request.columns.iter().any(|column| column.name == name)
-        };
-        let needed = (0..fields.len()).filter(|index| is_needed(fields[*index].name()));
-        let mask = ProjectionMask::roots(builder.parquet_schema(), needed);
-        let reader = builder.with_projection(mask).with_batch_size(READ_ROWS).build().map_err(unreadable)?;
-        for field in &fields {
-            rows.summary.fields.insert(field.name().clone(), 0);
-        }
-        Ok(Self { reader, record: RecordReader::new(rows), fields, lines: Vec::new(), position: 0 })
-    }
+/// As many rows as make about one batch, by what the index says of the longest row group's rows.
+fn rows_at_once(index: &ParquetMetaData, batch_rows: usize) -> usize {
+    let row_bytes = |group: &parquet::file::metadata::RowGroupMetaData| {
+        usize::try_from(group.total_byte_size() / group.num_rows().max(1)).unwrap_or(0)
+    };
+    let longest = index.row_groups().iter().map(row_bytes).max().unwrap_or(0);
+    (BATCH_BYTES / longest.max(1)).clamp(1, batch_rows.max(1))
+}
 
-    fn read_lines(&mut self) -> Result<bool> {
-        let Some(batch) = self.reader.next() else { return Ok(false) };
-        let batch = batch.map_err(|error| Error::bad_input("failed to read the file as Parquet").because(error))?;
-        self.lines.clear();
-        self.position = 0;
-        if batch.num_columns() == 0 {
-            self.lines.extend(b"{}\n".repeat(batch.num_rows()));
-            return Ok(true);
-        }
-        let mut writer = LineDelimitedWriter::new(&mut self.lines);
-        writer.write(&batch).and_then(|()| writer.finish()).map_err(|error| {
-            Error::bad_input("failed to read the file as Parquet: a type is not supported").because(error)
-        })?;
-        Ok(true)
+struct ParquetBatches {
+    file: File,
+    index: ArrowReaderMetadata,
+    /// The columns to read.
+    mask: ProjectionMask,
+    batch_rows: usize,
+    next_group: usize,
+    /// The row group being read.
+    group: Option<ParquetRecordBatchReader>,
+}
+
+impl ParquetBatches {
+    /// Opens the next row group. Each has a reader of its own: damage in one does not cost rows of those before.
+    fn open_group(&self, group: usize) -> Result<ParquetRecordBatchReader> {
+        guarded(NAME, || {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.try_clone()?, self.index.clone())
+                .with_projection(self.mask.clone())
+                .with_batch_size(self.batch_rows)
+                .with_row_groups(vec![group])
+                .build()
+        })
     }
 }
 
-impl Records for ParquetReader {
-    fn read(&mut self, _: &mut Window, rows: &mut Rows) -> Result<bool> {
-        while !rows.is_full() {
-            if self.position == self.lines.len() && !self.read_lines()? {
-                return Ok(false);
+impl Batches for ParquetBatches {
+    fn next(&mut self, _: &mut Window, _: &mut Rows) -> Result<Option<RecordBatch>> {
+        loop {
+            let mut group = match self.group.take() {
+                Some(group) => group,
+                None if self.next_group == self.index.metadata().num_row_groups() => return Ok(None),
+                None => {
+                    self.next_group += 1;
+                    self.open_group(self.next_group - 1)?
+                }
+            };
+            if let Some(batch) = guarded(NAME, || group.next().transpose())? {
+                self.group = Some(group);
+                return Ok(Some(batch));
             }
-            let start = self.position;
-            let end = self
-                .record
-                .scan(&self.lines, start, rows)
-                .map_err(|stop| Error::bug(format!("failed to read a row of Parquet as JSON: {stop:?}")))?;
-            self.record.emit(&self.lines, start, end, None, rows)?;
-            self.position = end + 1;
         }
-        Ok(true)
-    }
-
-    fn note_fields(&self, fields: &mut BTreeMap<String, u8>) {
-        self.record.note_fields(fields);
-    }
-
-    fn native_columns(&self) -> Option<Vec<Column>> {
-        Some(columns(&self.fields))
-    }
-}
-
-fn unreadable(error: parquet::errors::ParquetError) -> Error {
-    Error::bad_input("failed to read the file as Parquet").because(error)
-}
-
-fn columns(fields: &Fields) -> Vec<Column> {
-    fields.iter().map(|field| Column { name: field.name().clone(), kind: column_type(field.data_type()) }).collect()
-}
-
-fn column_type(kind: &DataType) -> ColumnType {
-    match kind {
-        DataType::Boolean => ColumnType::Boolean,
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => ColumnType::Int,
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => ColumnType::Int,
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnType::Float,
-        DataType::Decimal128(precision, scale) => ColumnType::Decimal { precision: *precision, scale: *scale },
-        DataType::Timestamp(
-            TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond,
-            _,
-        ) => ColumnType::Timestamp(TimeFormat::Iso),
-        DataType::Date32 => ColumnType::Date,
-        DataType::List(item) | DataType::LargeList(item) => ColumnType::List(Box::new(column_type(item.data_type()))),
-        DataType::Struct(fields) if !fields.is_empty() => ColumnType::Struct(columns(fields)),
-        DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(fields) if fields.len() == 2 && fields[0].data_type() == &DataType::Utf8 => {
-                ColumnType::Map(Box::new(column_type(fields[1].data_type())))
-            }
-            _ => ColumnType::Text,
-        },
-        _ => ColumnType::Text,
     }
 }

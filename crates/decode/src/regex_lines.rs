@@ -15,8 +15,8 @@ use super::values::Value;
 struct RegexLines {
     regex: Regex,
     locations: CaptureLocations,
-    /// The group number of each field.
-    groups: Vec<usize>,
+    /// The group numbers of each field; the first that takes part in a match has its value.
+    groups: Vec<Vec<usize>>,
     fields: Fields,
 }
 
@@ -26,8 +26,22 @@ struct RegexLines {
 /// `BadConfig` for an expression that does not compile.
 pub(super) fn open(pattern: &str, start: Option<&str>, rows: &Rows) -> Result<Box<dyn Records>> {
     let regex = expression(pattern)?;
-    let named = regex.capture_names().enumerate().filter_map(|(group, name)| Some((group, name?.to_owned())));
-    let (groups, names): (Vec<usize>, Vec<String>) = named.unzip();
+    let named = regex.capture_names().enumerate().filter_map(|(group, name)| Some((name?.to_owned(), vec![group])));
+    let fields = named.collect();
+    open_groups(regex, fields, start, rows)
+}
+
+/// Opens a reader of lines that match `regex`, whose groups are the given fields.
+///
+/// # Errors
+/// `BadConfig` for an expression of a start that does not compile.
+pub(super) fn open_groups(
+    regex: Regex,
+    fields: Vec<(String, Vec<usize>)>,
+    start: Option<&str>,
+    rows: &Rows,
+) -> Result<Box<dyn Records>> {
+    let (names, groups) = fields.into_iter().unzip();
     let fields = Fields::new(names, rows);
     let format = RegexLines { locations: regex.capture_locations(), regex, groups, fields };
     Ok(Box::new(LineReader::new(Framing::new(start)?, format)))
@@ -41,7 +55,7 @@ impl LineFormat for RegexLines {
             return Ok(());
         }
         let (groups, locations) = (&self.groups, &self.locations);
-        let cell = |field: usize| match locations.get(groups[field]) {
+        let cell = |field: usize| match groups[field].iter().find_map(|group| locations.get(*group)) {
             Some((start, end)) => Value::cell(&raw[start..end]),
             None => Value::NULL,
         };

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Builder, RecordBatch, RecordBatchOptions, StringArray, StringBuilder};
+use arrow::array::{
+    ArrayRef, BooleanArray, Int64Array, Int64Builder, RecordBatch, RecordBatchOptions, StringArray, StringBuilder,
+    new_null_array,
+};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use millpond_core::columns::{Column, SystemColumn};
 use millpond_core::format::{DecodeLimits, DecodeRequest, Drift};
 use millpond_core::{Error, Result};
@@ -15,7 +18,7 @@ use super::values::Value;
 use super::{Reject, Summary, arrow_schema};
 
 /// Bytes of values, or of rejects, after which a batch is handed out whatever its rows.
-const BATCH_BYTES: usize = 8 << 20;
+pub(super) const BATCH_BYTES: usize = 8 << 20;
 /// Offsets within one text column are 32-bit, and U+FFFD for one bad byte takes three.
 const RECORD_BYTES_CAP: usize = 512 << 20;
 
@@ -26,6 +29,7 @@ pub(super) struct Rows {
     schema: SchemaRef,
     columns: Vec<Column>,
     builders: Vec<Builder>,
+    modified_us: Option<i64>,
     system: Vec<SystemBuilder>,
     file: String,
     member: Option<Arc<str>>,
@@ -40,6 +44,8 @@ pub(super) struct Rows {
     bytes: usize,
     /// Rows of this batch that were frozen after they were built.
     frozen: Vec<usize>,
+    /// Rows that came as columns; they are handed out before rows are built again.
+    ready: Option<ReadyBatch>,
     rejects: Vec<Reject>,
     reject_bytes: usize,
 }
@@ -53,6 +59,18 @@ pub(super) struct Record<'a> {
     pub(super) misplaced: u64,
     /// A field that the source does not declare, where it freezes its columns.
     pub(super) unknown: Option<&'a str>,
+}
+
+/// Rows that come as columns: one array for each requested column.
+pub(super) struct ReadyBatch {
+    pub(super) columns: Vec<ArrayRef>,
+    pub(super) rows: usize,
+    /// Values that did not fit.
+    pub(super) misfits: u64,
+    /// `_raw`, `_rescued` and `_rest`; of no use where they are not wanted.
+    pub(super) raw: ArrayRef,
+    pub(super) rescued: ArrayRef,
+    pub(super) rest: ArrayRef,
 }
 
 enum SystemBuilder {
@@ -87,7 +105,8 @@ impl Rows {
             limits,
             schema: arrow_schema(&request.columns, &request.system),
             columns: request.columns.clone(),
-            builders: request.columns.iter().map(|column| Builder::new(&column.kind)).collect::<Result<_>>()?,
+            builders: new_builders(&request.columns, request.modified_us)?,
+            modified_us: request.modified_us,
             system: request.system.iter().map(|column| SystemBuilder::new(*column)).collect(),
             file: request.file.clone(),
             member: None,
@@ -100,6 +119,7 @@ impl Rows {
             rows: 0,
             bytes: 0,
             frozen: Vec::new(),
+            ready: None,
             rejects: Vec::new(),
             reject_bytes: 0,
         })
@@ -122,6 +142,11 @@ impl Rows {
         Arc::clone(&self.schema)
     }
 
+    /// Builders of the columns, for readers that fill columns one by one.
+    pub(super) fn new_builders(&self) -> Result<Vec<Builder>> {
+        new_builders(&self.columns, self.modified_us)
+    }
+
     pub(super) fn columns(&self) -> &[Column] {
         &self.columns
     }
@@ -135,12 +160,36 @@ impl Rows {
         self.system.iter().any(|builder| matches!(builder, SystemBuilder::Rest(_)))
     }
 
+    pub(super) fn wants_raw(&self) -> bool {
+        self.system.iter().any(|builder| matches!(builder, SystemBuilder::Raw(_)))
+    }
+
+    /// Where the misfits of one record are kept for `_rescued`.
+    pub(super) fn new_misfits(&self) -> Misfits {
+        self.misfits.like()
+    }
+
+    pub(super) fn batch_rows(&self) -> usize {
+        self.batch_rows
+    }
+
     pub(super) fn is_full(&self) -> bool {
-        self.rows >= self.batch_rows || self.bytes >= BATCH_BYTES || self.reject_bytes >= BATCH_BYTES
+        self.ready.is_some()
+            || self.rows >= self.batch_rows
+            || self.bytes >= BATCH_BYTES
+            || self.reject_bytes >= BATCH_BYTES
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.rows == 0 && self.ready.is_none()
+    }
+
+    /// Appends rows that come as columns. There are no other rows at hand.
+    pub(super) fn push_ready(&mut self, ready: ReadyBatch) {
+        debug_assert!(self.is_empty());
+        self.summary.records += ready.rows as u64;
+        self.summary.rescued += ready.misfits;
+        self.ready = Some(ready);
     }
 
     /// Appends one record: `value` gives the value of each column, `rest` writes the members of `_rest`.
@@ -234,6 +283,10 @@ impl Rows {
 
     /// The rows at hand as a batch, leaving none.
     pub(super) fn take_batch(&mut self) -> Result<RecordBatch> {
+        if let Some(ready) = self.ready.take() {
+            self.reject_bytes = 0;
+            return self.finish_ready(ready);
+        }
         let rows = std::mem::take(&mut self.rows);
         self.bytes = 0;
         // Rejects that nobody takes must not keep batches small.
@@ -261,6 +314,34 @@ impl Rows {
         self.frozen.drain(..).for_each(|row| keep[row] = false);
         filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(invariant)
     }
+}
+
+impl Rows {
+    /// Adds the system columns.
+    fn finish_ready(&self, ready: ReadyBatch) -> Result<RecordBatch> {
+        let ReadyBatch { mut columns, rows, raw, rescued, rest, .. } = ready;
+        let first = self.summary.records as i64 - rows as i64;
+        for builder in &self.system {
+            columns.push(match builder {
+                SystemBuilder::File => {
+                    let name = self.files.last().map_or(self.file.as_str(), |(_, name)| name);
+                    Arc::new(file_names(&[(0, name.to_owned())], rows))
+                }
+                SystemBuilder::Row(_) => Arc::new(Int64Array::from_iter_values(first..first + rows as i64)),
+                SystemBuilder::Offset(_) => new_null_array(&DataType::Int64, rows),
+                SystemBuilder::Raw(_) => Arc::clone(&raw),
+                SystemBuilder::Rescued(_) => Arc::clone(&rescued),
+                SystemBuilder::Rest(_) => Arc::clone(&rest),
+            });
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(self.schema(), columns, &options)
+            .map_err(|error| Error::bug("failed to build a batch").because(error))
+    }
+}
+
+fn new_builders(columns: &[Column], modified_us: Option<i64>) -> Result<Vec<Builder>> {
+    columns.iter().map(|column| Builder::new(&column.kind, modified_us)).collect()
 }
 
 /// The names of files, each from its first row on.

@@ -11,14 +11,14 @@ mod raw;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use millpond_core::format::{Compression, Packing};
+use millpond_core::format::{Compression, DecodeLimits, Packing};
 use millpond_core::{Error, Result};
 
 use codec::{Codec, Step};
 use encoding::Text;
 pub(crate) use encoding::by_label as encoding_by_label;
 use raw::RawInput;
-pub(crate) use raw::{Damage, Meter, Stored};
+pub(crate) use raw::{Damage, Meter, Stored, read_error};
 
 /// Bytes looked at to find the compression and the encoding.
 const DETECT_BYTES: usize = 64 << 10;
@@ -30,10 +30,15 @@ pub(crate) struct Stream {
     meter: Arc<Meter>,
     compressions: Vec<&'static str>,
     encoding: Option<&'static str>,
+    /// Bytes given so far.
+    given: u64,
+    /// Whether the bytes are an archive, so that its members are the text.
+    is_archive: bool,
 }
 
 impl Stream {
-    /// Finds the compressions and, for text, the encoding. `is_text`: whether the format is one of text.
+    /// Finds the compressions and, for text, the encoding. `is_text`: whether the format is one of text. `depth`: the
+    /// compressions and archives around the input.
     ///
     /// # Errors
     /// Those of the input; `TooBig` for more compressions inside each other than allowed, `BadConfig` for an encoding
@@ -42,6 +47,7 @@ impl Stream {
         input: Box<dyn Read + Send>,
         packing: &Packing,
         is_text: bool,
+        depth: usize,
         meter: &Arc<Meter>,
     ) -> Result<Self> {
         let mut raw = RawInput::new(input);
@@ -49,8 +55,8 @@ impl Stream {
         loop {
             raw.fill_to(DETECT_BYTES)?;
             let declared = packing.compression.filter(|_| compressions.is_empty());
-            let Some(compression) = codec::detect(raw.at_hand()).or(declared) else { break };
-            if compressions.len() >= meter.limits().nesting_max {
+            let Some(compression) = codec::detect::decide(raw.at_hand(), declared) else { break };
+            if depth + compressions.len() >= meter.limits().nesting_max {
                 return Err(too_nested(meter));
             }
             compressions.push(compression.name());
@@ -65,7 +71,8 @@ impl Stream {
         } else {
             Text::new(None)
         };
-        Ok(Self { raw, text, meter: Arc::clone(meter), compressions, encoding })
+        let meter = Arc::clone(meter);
+        Ok(Self { raw, text, meter, compressions, encoding, given: 0, is_archive: false })
     }
 
     /// The compressions, outermost first.
@@ -90,8 +97,20 @@ impl Stream {
     /// Reads text into `out`; 0 at the end.
     pub(crate) fn read(&mut self, out: &mut [u8]) -> Result<usize> {
         let count = self.text.read(&mut self.raw, out)?;
-        self.meter.add_text(count)?;
+        self.given += count as u64;
+        self.meter.add_work(count as u64)?;
+        if self.is_archive {
+            self.meter.check(self.given)?;
+        } else {
+            self.meter.add_text(count)?;
+        }
         Ok(count)
+    }
+
+    /// Says that the bytes are an archive: what was read of them counts no more as text.
+    pub(crate) fn set_archive(&mut self) {
+        self.is_archive = true;
+        self.meter.take_back_text(self.given);
     }
 }
 
@@ -112,7 +131,7 @@ struct Decompressed {
 
 impl Decompressed {
     fn open(compression: Compression, raw: RawInput, meter: &Arc<Meter>) -> Result<Self> {
-        let codec = codec::open(compression)?;
+        let codec = codec::open(compression, meter.limits())?;
         Ok(Self { codec, raw, meter: Arc::clone(meter), decoded_bytes: 0, ended: false })
     }
 
@@ -131,6 +150,7 @@ impl Decompressed {
         };
         self.ended |= count == 0;
         self.decoded_bytes += count as u64;
+        self.meter.add_work(count as u64)?;
         self.meter.check(self.decoded_bytes)?;
         Ok(count)
     }
@@ -139,5 +159,47 @@ impl Decompressed {
 impl Read for Decompressed {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.step(out).map_err(io::Error::other)
+    }
+}
+
+/// How the bytes of a zip member are packed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Packed {
+    Stored,
+    /// RFC 1951 without a wrapper.
+    Deflate,
+    As(Compression),
+}
+
+/// Unpacks the bytes of one zip member.
+pub(crate) struct Unpacked {
+    /// `None` for stored bytes.
+    codec: Option<Box<dyn Codec>>,
+    raw: RawInput,
+}
+
+impl Unpacked {
+    /// # Errors
+    /// `Bug` for a library that cannot be set up.
+    pub(crate) fn open(packed: Packed, input: Box<dyn Read + Send>, limits: &DecodeLimits) -> Result<Self> {
+        let codec = match packed {
+            Packed::Stored => None,
+            Packed::Deflate => Some(codec::open_deflate()),
+            Packed::As(compression) => Some(codec::open(compression, limits)?),
+        };
+        Ok(Self { codec, raw: RawInput::new(input) })
+    }
+
+    /// Reads into `out`; nothing follows 0 bytes, nor damage.
+    ///
+    /// # Errors
+    /// Those of the input and of limits.
+    pub(crate) fn read(&mut self, out: &mut [u8]) -> Result<(usize, Option<Damage>)> {
+        let Some(codec) = &mut self.codec else { return Ok((self.raw.take(out)?, None)) };
+        Ok(match codec.read(&mut self.raw, out)? {
+            Step::Bytes(count) => (count, None),
+            Step::End => (0, None),
+            Step::Damaged(count, damage) => (count, Some(damage)),
+        })
     }
 }

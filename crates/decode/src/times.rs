@@ -1,26 +1,32 @@
 //! Timestamps and dates, as microseconds and days since 1970 in UTC.
 
 use chrono::format::{Item, Parsed, StrftimeItems};
-use chrono::{FixedOffset, NaiveDate, NaiveTime, TimeZone};
+use chrono::{Datelike, FixedOffset, NaiveDate, NaiveTime, TimeZone};
 use millpond_core::columns::{EpochUnit, TimeFormat};
 use millpond_core::{Error, Result};
 
+use super::syslog::header::month;
 use super::values::Value;
 
 /// A way to write timestamps, ready to be read.
 pub(super) enum TimeReader {
     Iso,
     Epoch(EpochUnit),
+    /// With the time that years follow from.
+    Syslog(Option<i64>),
     Pattern(Vec<Item<'static>>),
 }
 
 impl TimeReader {
+    /// `modified_us` is when the file was last changed, where that is known.
+    ///
     /// # Errors
     /// `BadConfig` for a pattern that `strftime` does not know.
-    pub(super) fn new(format: &TimeFormat) -> Result<Self> {
+    pub(super) fn new(format: &TimeFormat, modified_us: Option<i64>) -> Result<Self> {
         Ok(match format {
             TimeFormat::Iso => Self::Iso,
             TimeFormat::Epoch(unit) => Self::Epoch(*unit),
+            TimeFormat::Syslog => Self::Syslog(modified_us),
             TimeFormat::Pattern(pattern) => {
                 let items = StrftimeItems::new(pattern).parse_to_owned().map_err(|error| {
                     Error::bad_config(format!("`{pattern}` is not a time pattern"))
@@ -40,9 +46,62 @@ impl TimeReader {
             Self::Epoch(EpochUnit::Milliseconds) => value.as_scaled(3),
             Self::Epoch(EpochUnit::Microseconds) => value.as_scaled(0),
             Self::Epoch(EpochUnit::Nanoseconds) => Some(value.as_scaled(0)?.div_euclid(1000)),
+            Self::Syslog(modified_us) => {
+                let text = value.plain_text()?.trim_ascii();
+                parse_iso(text).or_else(|| parse_bsd(text, *modified_us))
+            }
             Self::Pattern(items) => parse_pattern(std::str::from_utf8(value.plain_text()?).ok()?, items),
         }
     }
+}
+
+/// A time of a file's last change may lie this much before times in it, for clocks and zones that differ.
+const CLOCK_SLACK_US: i64 = 86_400_000_000;
+
+/// `[2023 ]Oct 11 [2023 ]22:14:15[.123][ 2023]` in UTC. A missing year is the last one in which the time is not after
+/// the file's last change (and a day); without that it is not known, and the text is no time.
+fn parse_bsd(text: &[u8], modified_us: Option<i64>) -> Option<i64> {
+    let mut words = text.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).peekable();
+    let mut year = None;
+    let mut take_year = |words: &mut std::iter::Peekable<_>| {
+        if let Some(word) = words.next_if(|word: &&[u8]| word.len() == 4 && number(word).is_some()) {
+            year = number(word);
+        }
+    };
+    take_year(&mut words);
+    let month = i64::from(month(words.next()?)?);
+    let day = number(words.next().filter(|word| word.len() <= 2)?)?;
+    take_year(&mut words);
+    let micros = parse_clock(words.next()?)?;
+    take_year(&mut words);
+    if words.next().is_some() {
+        return None;
+    }
+    let at = |year: i64| {
+        NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month as u32, u32::try_from(day).ok()?)?;
+        Some(days_from_civil(year, month, day) * 86_400_000_000 + micros)
+    };
+    if let Some(year) = year {
+        return at(year);
+    }
+    let latest = modified_us?.checked_add(CLOCK_SLACK_US)?;
+    let last = i64::from(chrono::DateTime::from_timestamp_micros(latest)?.year());
+    // A 29 February can be eight years back.
+    (last - 8..=last).rev().find_map(|year| at(year).filter(|time| *time <= latest))
+}
+
+/// `hh:mm:ss` with or without a fraction, in microseconds.
+fn parse_clock(text: &[u8]) -> Option<i64> {
+    let [h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = text else { return None };
+    let (hour, minute, second) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?, number(&[*s1, *s2])?);
+    let micros = match rest {
+        [] => 0,
+        [b'.' | b',', digits @ ..] if !digits.is_empty() && number(&digits[..digits.len().min(9)]).is_some() => {
+            fraction_micros(digits)
+        }
+        _ => return None,
+    };
+    (hour <= 23 && minute <= 59 && second <= 60).then_some((hour * 3600 + minute * 60 + second) * 1_000_000 + micros)
 }
 
 fn parse_pattern(text: &str, items: &[Item<'_>]) -> Option<i64> {
@@ -209,7 +268,7 @@ mod tests {
     #[test]
     fn patterns_with_and_without_zone() {
         let read = |pattern: &str, text: &str| {
-            let reader = TimeReader::new(&TimeFormat::Pattern(pattern.to_owned())).expect(pattern);
+            let reader = TimeReader::new(&TimeFormat::Pattern(pattern.to_owned()), None).expect(pattern);
             reader.read(&Value::cell(text.as_bytes()))
         };
         let expected = parse_iso(b"2006-02-06T00:00:38Z");
@@ -217,5 +276,30 @@ mod tests {
         assert_eq!(read("%d/%b/%Y:%H:%M:%S", "06/Feb/2006:00:00:38"), expected);
         assert_eq!(read("%Y%m%d", "20060206"), parse_iso(b"2006-02-06"));
         assert_eq!(read("%Y%m%d", "2006"), None);
+    }
+
+    #[test]
+    fn syslog_times_take_their_year_from_the_file() {
+        let read = |text: &str, modified: &str| {
+            let reader = TimeReader::new(&TimeFormat::Syslog, parse_iso(modified.as_bytes())).expect("no pattern");
+            reader.read(&Value::cell(text.as_bytes()))
+        };
+        for (text, modified, expected) in [
+            ("Oct 11 22:14:15", "2023-10-12T00:00:00Z", "2023-10-11T22:14:15Z"),
+            ("Oct 11 22:14:15.5", "2023-10-11T00:00:00Z", "2023-10-11T22:14:15.5Z"),
+            ("Dec 31 23:59:59", "2024-01-01T00:10:00Z", "2023-12-31T23:59:59Z"),
+            ("Jan  1 00:00:01", "2023-12-31T23:59:59Z", "2024-01-01T00:00:01Z"),
+            ("Feb 29 01:00:00", "2023-06-01T00:00:00Z", "2020-02-29T01:00:00Z"),
+            ("Oct 11 2019 22:14:15", "2023-10-12T00:00:00Z", "2019-10-11T22:14:15Z"),
+            ("2019 Oct 11 22:14:15", "2023-10-12T00:00:00Z", "2019-10-11T22:14:15Z"),
+            ("Oct 11 22:14:15 2019", "", "2019-10-11T22:14:15Z"),
+            ("2023-07-10T13:45:00.000001+02:00", "", "2023-07-10T11:45:00.000001Z"),
+        ] {
+            assert_eq!(read(text, modified), parse_iso(expected.as_bytes()), "{text}");
+        }
+        for text in ["Oct 11 22:14:15", "Oct 32 22:14:15 2019", "Oct 11 24:14:15 2019", "Okt 11 22:14:15 2019", "Oct"] {
+            assert_eq!(read(text, ""), None, "{text}");
+        }
+        assert_eq!(read("Feb 30 01:00:00", "2023-06-01T00:00:00Z"), None);
     }
 }

@@ -43,6 +43,11 @@ impl Window {
         &self.stream
     }
 
+    /// Says that the bytes are an archive, see [`Stream::set_archive`].
+    pub(super) fn set_archive(&mut self) {
+        self.stream.set_archive();
+    }
+
     /// The bytes read and not consumed.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
@@ -78,6 +83,10 @@ impl Window {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
+        }
+        if self.buffer.is_empty() {
+            // Zeroed by the system as it is touched: members of archives are many and small.
+            self.buffer = vec![0; 2 * READ_BYTES];
         }
         if self.end + READ_BYTES > self.buffer.len() {
             let length = (self.end + READ_BYTES).max(self.buffer.len() * 2);
@@ -154,12 +163,27 @@ impl Window {
         let Some(mut record) = self.line(max)? else { return Ok(None) };
         while record.ended {
             let Some(line) = self.line_at(record.next, max)? else { break };
-            if line.too_long || line.length > max || starts(&self.bytes()[record.next..line.length]) {
+            let text = &self.bytes()[record.next..line.length];
+            if line.too_long || line.length > max || starts(text) {
                 break;
             }
-            record = line;
+            // Blank lines at its end are no part of a record.
+            let length = if is_blank(text) { record.length } else { line.length };
+            record = Line { length, ..line };
         }
         Ok(Some(record))
+    }
+
+    /// Consumes `count` bytes, or all there are.
+    pub(super) fn skip(&mut self, mut count: usize) -> Result<()> {
+        loop {
+            let here = self.bytes().len().min(count);
+            self.consume(here);
+            count -= here;
+            if count == 0 || !self.fill()? {
+                return Ok(());
+            }
+        }
     }
 
     /// Consumes up to and including the next line end.

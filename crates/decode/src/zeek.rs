@@ -17,6 +17,8 @@ use super::window::{Window, is_blank};
 struct Zeek {
     header: ZeekHeader,
     fields: Option<Fields>,
+    /// The fields of headers before the one at hand.
+    past: BTreeMap<String, u8>,
     cells: CellBuffer,
 }
 
@@ -25,7 +27,8 @@ struct Zeek {
 /// # Errors
 /// `BadInput` when no `#fields` line comes first.
 pub(super) fn open(window: &mut Window, rows: &Rows) -> Result<Box<dyn Records>> {
-    let mut zeek = Zeek { header: ZeekHeader::new(), fields: None, cells: CellBuffer::default() };
+    let mut zeek =
+        Zeek { header: ZeekHeader::new(), fields: None, past: BTreeMap::new(), cells: CellBuffer::default() };
     while let Some(line) = window.line(rows.limits.record_bytes_max)? {
         let text = &window.bytes()[..line.length];
         if line.too_long || !(text.starts_with(b"#") || is_blank(text)) {
@@ -52,7 +55,9 @@ impl Zeek {
             return Err(Error::too_big(format!("the header has more than {} fields", rows.limits.fields_max))
                 .hint("raise `fields` under `[limits]` in source.toml"));
         }
-        self.fields = Some(Fields::new(self.header.names.clone(), rows));
+        if let Some(before) = self.fields.replace(Fields::new(self.header.names.clone(), rows)) {
+            before.note(&mut self.past);
+        }
         Ok(())
     }
 
@@ -85,7 +90,14 @@ impl LineFormat for Zeek {
         Ok(())
     }
 
+    fn is_record(&self, line: &[u8]) -> bool {
+        !line.starts_with(b"#")
+    }
+
     fn note_fields(&self, fields: &mut BTreeMap<String, u8>) {
+        for (name, kinds) in &self.past {
+            *fields.entry(name.clone()).or_default() |= kinds;
+        }
         if let Some(own) = &self.fields {
             own.note(fields);
         }
@@ -137,7 +149,10 @@ impl ZeekHeader {
             b"#set_separator" => self.set_separator = first().unwrap_or_default(),
             b"#empty_field" => self.empty = first().unwrap_or_default(),
             b"#unset_field" => self.unset = first().unwrap_or_default(),
-            b"#fields" => self.names = names(),
+            b"#fields" => {
+                self.names = names();
+                self.types.clear();
+            }
             b"#types" => self.types = names(),
             _ => {}
         }
@@ -219,22 +234,44 @@ fn column_type(kind: &str) -> ColumnType {
     }
 }
 
-/// Undoes `\xNN` and `\\`.
+/// Undoes `\xNN` and `\\`. Bytes that are no text, which is control characters and what is no UTF-8, stay as they are
+/// written: so they have one value in TSV and in Zeek's JSON, which spells them in this way, too.
 fn unescape(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(found) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..found]);
         rest = &rest[found..];
-        let code = rest.get(2..4).filter(|_| rest[1] == b'x').and_then(|hex| std::str::from_utf8(hex).ok());
-        if let Some(byte) = code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            out.push(byte);
-            rest = &rest[4..];
-        } else {
-            out.push(b'\\');
-            rest = &rest[if rest.starts_with(b"\\\\") { 2 } else { 1 }..];
+        match escaped_byte(rest) {
+            Some(b' '..=b'~' | 8..=10 | 12 | 13) => {
+                out.extend(escaped_byte(rest));
+                rest = &rest[4..];
+            }
+            Some(0x80..) => {
+                let bytes: Vec<u8> = rest.chunks(4).map_while(escaped_byte).take_while(|byte| *byte >= 0x80).collect();
+                for chunk in bytes.utf8_chunks() {
+                    out.extend_from_slice(chunk.valid().as_bytes());
+                    chunk.invalid().iter().for_each(|byte| out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()));
+                }
+                rest = &rest[4 * bytes.len()..];
+            }
+            Some(_) => {
+                out.extend_from_slice(&rest[..4]);
+                rest = &rest[4..];
+            }
+            None => {
+                out.push(b'\\');
+                rest = &rest[if rest.starts_with(b"\\\\") { 2 } else { 1 }..];
+            }
         }
     }
     out.extend_from_slice(rest);
+}
+
+/// The byte that `\xNN` at the start of a text stands for.
+fn escaped_byte(text: &[u8]) -> Option<u8> {
+    let hex = text.strip_prefix(b"\\x")?.get(..2)?;
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(hex[0])? * 16 + digit(hex[1])?).ok()
 }
 
 fn unescaped(text: &[u8]) -> Vec<u8> {
@@ -250,6 +287,7 @@ mod tests {
     #[test]
     fn escapes_are_undone() {
         assert_eq!(unescaped(br"a\x09b\\c\xzz\"), b"a\tb\\c\\xzz\\");
+        assert_eq!(unescaped(br"\xc3\xa9 \xff\xc3\xa9\xc3 \x00"), "\u{e9} \\xff\u{e9}\\xc3 \\x00".as_bytes());
     }
 
     #[test]

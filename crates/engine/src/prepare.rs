@@ -310,8 +310,8 @@ fn check_signal(query: &Sql, plan: &LogicalPlan, problems: &mut Problems) {
 }
 
 impl Prepared {
-    /// What the decoder is asked for in a job over `file`.
-    pub fn decode_request(&self, plan: &Plan, file: &str) -> DecodeRequest {
+    /// What the decoder is asked for in a job over `file`, last written at `modified_us`.
+    pub fn decode_request(&self, plan: &Plan, file: &str, modified_us: i64) -> DecodeRequest {
         DecodeRequest {
             format: self.source.format.clone(),
             packing: self.source.packing.clone(),
@@ -321,6 +321,7 @@ impl Prepared {
             drift: self.source.drift,
             limits: plan.decode,
             file: file.to_owned(),
+            modified_us: Some(modified_us),
             batch_rows: plan.batch_rows,
         }
     }

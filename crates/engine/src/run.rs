@@ -44,6 +44,16 @@ pub trait Sink {
     fn reject(&mut self, reject: Reject) -> Result<()>;
 }
 
+/// The file that a job reads.
+pub struct InputFile<'a> {
+    /// What `_file` holds.
+    pub name: &'a str,
+    /// When it was written, microseconds since 1970 in UTC: times without a year are of the year before it.
+    pub modified_us: i64,
+    /// Its stored bytes.
+    pub bytes: Box<dyn Read + Send>,
+}
+
 /// What is known of a job whose rows have all reached the sink.
 #[derive(Debug, Clone)]
 pub struct Finished {
@@ -62,14 +72,8 @@ pub struct Finished {
 /// # Errors
 /// The decoder's errors as they are; an error of the SQL while it runs is [`Kind::BadConfig`](millpond_core::Kind);
 /// a limit is [`Kind::TooBig`](millpond_core::Kind).
-pub async fn run(
-    prepared: &Prepared,
-    plan: &Plan,
-    file: &str,
-    input: Box<dyn Read + Send>,
-    sink: &mut dyn Sink,
-) -> Result<Finished> {
-    let decoding = Arc::new(Mutex::new(Decoding::open(prepared, plan, file, input)?));
+pub async fn run(prepared: &Prepared, plan: &Plan, input: InputFile<'_>, sink: &mut dyn Sink) -> Result<Finished> {
+    let decoding = Arc::new(Mutex::new(Decoding::open(prepared, plan, input)?));
     let mut state = job_state(prepared, plan)?;
     let transform = physical(&state, &prepared.transform, &prepared.source.transform.file).await?;
     let mut signals = Vec::with_capacity(prepared.signals.len());
@@ -95,9 +99,9 @@ struct Decoding {
 }
 
 impl Decoding {
-    fn open(prepared: &Prepared, plan: &Plan, file: &str, input: Box<dyn Read + Send>) -> Result<Self> {
+    fn open(prepared: &Prepared, plan: &Plan, input: InputFile<'_>) -> Result<Self> {
         let started = Instant::now();
-        let decoder = Decoder::open(input, prepared.decode_request(plan, file))?;
+        let decoder = Decoder::open(input.bytes, prepared.decode_request(plan, input.name, input.modified_us))?;
         Ok(Self { decoder, delivered: 0, time: started.elapsed() })
     }
 

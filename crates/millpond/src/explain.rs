@@ -115,7 +115,10 @@ async fn look(pond: &Pond, place: &Place, object: &Object, prepared: &Prepared) 
         GetResultPayload::File(file, _) => Box::new(file),
         GetResultPayload::Stream(_) => Box::new(std::io::Cursor::new(found.bytes().await.map_err(failed)?)),
     };
-    let request = prepared.decode_request(&plan(&prepared.source, pond.config.job_memory_bytes), &object.uri);
+    let request = {
+        let plan = plan(&prepared.source, pond.config.job_memory_bytes);
+        prepared.decode_request(&plan, &object.uri, object.modified_us)
+    };
     let mut decoder = Decoder::open(bytes, request)?;
     decoder.next_batch()?;
     let rejects = decoder.take_rejects().len();

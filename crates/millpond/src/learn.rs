@@ -1,7 +1,7 @@
 //! Proposing a source from samples: `source.toml` and a first transform.
 
 use millpond_core::columns::{Column, ColumnType, TimeFormat};
-use millpond_core::format::{Delimited, Format, Header};
+use millpond_core::format::{Delimited, Format, Header, Payload};
 use millpond_engine::decode::learn::Learned;
 
 /// A proposed source, ready to be written into `sources/<name>/`.
@@ -54,11 +54,27 @@ fn format_section(format: &Format) -> String {
                 paths => text.push_str(&format!("records = [{}]\n", paths.join(", "))),
             }
         }
-        Format::Regex { pattern, .. } => text.push_str(&format!("pattern = '{pattern}'\n")),
+        Format::Syslog { payload: Payload::Json, .. } => text.push_str("payload = \"json\"\n"),
         Format::Delimited(delimited) => text.push_str(&delimited_options(delimited)),
+        Format::Syslog { payload: Payload::KeyValue, .. } => text.push_str("payload = \"kv\"\n"),
+        Format::Regex { pattern, start } => text.push_str(&pattern_options(pattern, start.as_deref())),
+        Format::Grok { pattern, definitions, start } => {
+            text.push_str(&pattern_options(pattern, start.as_deref()));
+            if !definitions.is_empty() {
+                let named = |(name, pattern): &(String, String)| format!("{} = {}", toml_key(name), toml_text(pattern));
+                let definitions: Vec<String> = definitions.iter().map(named).collect();
+                text.push_str(&format!("patterns = {{ {} }}\n", definitions.join(", ")));
+            }
+        }
+        Format::Lines { start: Some(start) } => text.push_str(&format!("start = {}\n", toml_text(start))),
         _ => {}
     }
     text
+}
+
+fn pattern_options(pattern: &str, start: Option<&str>) -> String {
+    let start = start.map(|start| format!("start = {}\n", toml_text(start)));
+    format!("pattern = {}\n{}", toml_text(pattern), start.unwrap_or_default())
 }
 
 /// The options in which a dialect differs from that of its name.
@@ -76,8 +92,17 @@ fn delimited_options(delimited: &Delimited) -> String {
     if delimited.quote != usual.quote {
         text.push_str(&format!("quote = {}\n", byte(delimited.quote)));
     }
+    if delimited.escape != usual.escape {
+        text.push_str(&format!("escape = {}\n", byte(delimited.escape)));
+    }
+    if delimited.brackets != usual.brackets {
+        text.push_str(&format!("brackets = {}\n", delimited.brackets));
+    }
     if delimited.comment != usual.comment {
         text.push_str(&format!("comment = {}\n", byte(delimited.comment)));
+    }
+    if delimited.skip != usual.skip {
+        text.push_str(&format!("skip = {}\n", delimited.skip));
     }
     if let Header::Names(names) = &delimited.header {
         let names: Vec<String> = names.iter().map(|name| toml_text(name)).collect();
@@ -164,6 +189,9 @@ fn output_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use millpond_core::config::Problems;
+    use millpond_core::source::{Source, SourceFiles, Sql};
+
     use super::*;
 
     #[test]
@@ -208,5 +236,42 @@ mod tests {
             "{}",
             proposal.transform
         );
+    }
+
+    #[test]
+    fn options_are_read_as_they_are_written() {
+        let w3c = Delimited { comment: Some(b'#'), brackets: false, quote: None, ..Delimited::space() };
+        let names = Header::Names(vec!["client:port".into(), "b".into()]);
+        let definitions = vec![("X".into(), r"\d+".into()), ("Y".into(), "y".into())];
+        for format in [
+            Format::Delimited(w3c),
+            Format::Delimited(Delimited { skip: 1, delimiter: b';', escape: Some(b'\\'), ..Delimited::csv() }),
+            Format::Delimited(Delimited { null: Some("-".into()), comment: Some(b'#'), ..Delimited::tsv() }),
+            Format::Delimited(Delimited { header: names, ..Delimited::space() }),
+            Format::Syslog { payload: Payload::Json, start: None },
+            Format::Syslog { payload: Payload::KeyValue, start: None },
+            Format::Syslog { payload: Payload::Cef, start: None },
+            Format::Regex { pattern: r"^(?<a>\d+'\s)".into(), start: Some(r"^\d".into()) },
+            Format::Grok { pattern: "%{X:x}".into(), definitions, start: None },
+            Format::Lines { start: Some(r"^\S".into()) },
+        ] {
+            let learned = Learned {
+                format: format.clone(),
+                compression: "none".into(),
+                why: "because".into(),
+                columns: Vec::new(),
+                records: 1,
+            };
+            let sql = |text: &str| Sql { file: "x".into(), text: text.into() };
+            let files = SourceFiles {
+                name: "mine".into(),
+                config: sql(&propose("mine", &learned).config),
+                transform: Some(sql("select 1")),
+                signals: Vec::new(),
+            };
+            let mut problems = Problems::default();
+            let source = Source::parse(&files, &mut problems).map(|source| source.format);
+            assert_eq!(source, Some(format), "{}\n{:?}", files.config.text, problems.found);
+        }
     }
 }

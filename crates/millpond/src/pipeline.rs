@@ -21,6 +21,7 @@ use millpond_core::route::route;
 use millpond_core::source::{Duplicates, Source};
 use millpond_core::{Error, Kind, Result};
 use millpond_engine::prepare::Prepared;
+use millpond_engine::run::InputFile;
 
 pub use commit::FAILURES_MAX;
 pub(crate) use harvest::signal_rows;
@@ -106,7 +107,9 @@ async fn run(node: &Node, place: &Place, job: &Job<'_>, prepared: &Prepared, pla
     let meter = input.meter();
     let mut sink = write::LakeSink::new(job, prepared, &meter);
     crash::point("decode");
-    let finished = millpond_engine::run::run(prepared, plan, &job.object.uri, Box::new(input), &mut sink).await?;
+    let object = &job.object;
+    let input = InputFile { name: &object.uri, modified_us: object.modified_us, bytes: Box::new(input) };
+    let finished = millpond_engine::run::run(prepared, plan, input, &mut sink).await?;
     crash::point("transform");
     finished.check_balance()?;
     meter.check_size(job.object)?;

@@ -16,12 +16,14 @@ use millpond_core::{Error, Result};
 use millpond_engine::decode::Reject;
 use millpond_engine::encode::{lake_schema, to_lake};
 use millpond_engine::prepare::Prepared;
-use millpond_engine::run::{Finished, Sink, run};
+use millpond_engine::run::{Finished, InputFile, Sink, run};
 use serde_json::{Map, Value};
 
 use crate::pipeline::signal_rows;
 use crate::pond::Pond;
 
+/// When the files of tests count as written, so that times without a year mean the same every day: 2025-01-01 in UTC.
+const WRITTEN_US: i64 = 1_735_689_600_000_000;
 /// Memory of a test's job.
 const MEMORY_BYTES: u64 = 256 << 20;
 const ROWS: &str = "expected.ndjson";
@@ -127,7 +129,8 @@ async fn execute(prepared: &Prepared, case: &Path) -> Result<Given> {
     let name = input.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut sink =
         Collected { prepared, file: &name, rows: Vec::new(), signals: vec![Vec::new(); prepared.source.signals.len()] };
-    let finished = run(prepared, &plan(&prepared.source, MEMORY_BYTES), &name, Box::new(file), &mut sink).await?;
+    let input = InputFile { name: &name, modified_us: WRITTEN_US, bytes: Box::new(file) };
+    let finished = run(prepared, &plan(&prepared.source, MEMORY_BYTES), input, &mut sink).await?;
     finished.check_balance()?;
     let signals: Vec<RecordBatch> = sink.signals.into_iter().flatten().collect();
     let signals = to_rows(&signals)?.into_iter().map(unfold).collect();

@@ -121,7 +121,7 @@ impl Keys {
         let index = match self.by_text.get(name) {
             Some(index) => *index,
             None if self.keys.len() >= self.keys_max => return None,
-            None => self.add_named(name.into(), String::from_utf8_lossy(name).into_owned()),
+            None => self.add_named(name, String::from_utf8_lossy(name).into_owned()),
         };
         match previous {
             Some(previous) => self.keys[previous as usize].next = index,

@@ -3,6 +3,7 @@
 use encoding_rs::{CoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use millpond_core::{Error, Result};
 
+use super::DETECT_BYTES;
 use super::raw::RawInput;
 
 /// Bytes transcoded at a time.
@@ -85,7 +86,8 @@ pub(crate) fn by_label(label: &str) -> Result<&'static Encoding> {
 /// The encoding of a text (`None` for UTF-8) and the length of its byte order mark.
 ///
 /// A mark decides; then what the source declares; then zeros in every other byte mean UTF-16, and bytes that cannot be
-/// UTF-8 in a text without any valid sequence of several bytes mean Latin-1 (read as its superset Windows-1252).
+/// UTF-8 in a text without any valid sequence of several bytes mean Latin-1 (read as its superset Windows-1252). Only
+/// the bytes at hand are looked at: what comes later in a longer text decides nothing.
 ///
 /// # Errors
 /// `BadConfig` as [`by_label`].
@@ -95,37 +97,54 @@ pub(super) fn detect(bytes: &[u8], declared: Option<&str>) -> Result<(Option<&'s
     }
     let found = match declared {
         Some(label) => Some(by_label(label)?).filter(|encoding| *encoding != UTF_8),
-        None => guess(bytes),
+        None => guess(bytes, bytes.len() < DETECT_BYTES),
     };
     Ok((found, 0))
 }
 
-fn guess(bytes: &[u8]) -> Option<&'static Encoding> {
+/// `is_whole`: whether nothing follows `bytes`.
+fn guess(bytes: &[u8], is_whole: bool) -> Option<&'static Encoding> {
+    guess_utf_16(bytes).or_else(|| is_latin(bytes, is_whole).then_some(WINDOWS_1252))
+}
+
+fn guess_utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
     let first = &bytes[..bytes.len().min(UTF_16_BYTES)];
-    let pairs = first.len() / 2;
-    let zeros = |odd: usize| first.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
-    match (zeros(0), zeros(1)) {
-        (0, high) if pairs >= 2 && high * 2 > pairs => return Some(UTF_16LE),
-        (high, 0) if pairs >= 2 && high * 2 > pairs => return Some(UTF_16BE),
-        _ => {}
+    match (has_wide_text(first, 1), has_wide_text(first, 0)) {
+        (true, _) => Some(UTF_16LE),
+        (_, true) => Some(UTF_16BE),
+        _ => None,
     }
-    is_latin(bytes).then_some(WINDOWS_1252)
+}
+
+/// Whether bytes are UTF-16, by their mark or by their zeros.
+pub(super) fn is_utf_16(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || guess_utf_16(bytes).is_some()
+}
+
+/// Whether most pairs of bytes have a zero at `high`, as ASCII has, and none is a control character that text has not.
+fn has_wide_text(bytes: &[u8], high: usize) -> bool {
+    let pairs = || bytes.chunks_exact(2);
+    let ascii = pairs().filter(|pair| pair[high] == 0).count();
+    let has_control = pairs().any(|pair| pair[high] == 0 && pair[1 - high] < b'\t');
+    pairs().len() >= 2 && ascii * 2 > pairs().len() && !has_control
 }
 
 /// Whether bytes beyond ASCII never make up UTF-8.
-fn is_latin(bytes: &[u8]) -> bool {
-    let mut chunks = bytes.utf8_chunks().peekable();
+fn is_latin(bytes: &[u8], is_whole: bool) -> bool {
+    let mut rest = bytes;
     let mut any = false;
-    while let Some(chunk) = chunks.next() {
-        if !chunk.valid().is_ascii() {
+    loop {
+        let Err(error) = std::str::from_utf8(rest) else { return any && rest.is_ascii() };
+        if !rest[..error.valid_up_to()].is_ascii() {
             return false;
         }
-        // A character cut by the end of the bytes looked at is no sign of anything.
-        let is_last = chunks.peek().is_none();
-        let invalid = chunk.invalid();
-        any |= !(invalid.is_empty() || is_last && invalid.len() > 1);
+        match error.error_len() {
+            Some(length) => rest = &rest[error.valid_up_to() + length..],
+            // A character cut by the end of the bytes looked at is no sign of anything.
+            None => return any || is_whole,
+        }
+        any = true;
     }
-    any
 }
 
 #[cfg(test)]
@@ -143,6 +162,23 @@ mod tests {
         assert_eq!(name(b"a\0b\0c\0"), Some("UTF-16LE"));
         assert_eq!(name(b"\0a\0b\0c"), Some("UTF-16BE"));
         assert_eq!(name(b"\xff\xfea\0"), Some("UTF-16LE"));
+        // The last character of a whole text is not cut.
+        assert_eq!(name(b"caf\xe9"), Some("windows-1252"));
+        // Half of a character of UTF-16 may well be a small number.
+        assert_eq!(name(b"a\0b\0\x04\x01\0\x01c\0d\0"), Some("UTF-16LE"));
+        // Small numbers of 16 bits are no text.
+        assert_eq!(name(b"\x01\0\x02\0\x03\0"), None);
+    }
+
+    #[test]
+    fn a_character_cut_by_the_end_of_what_is_looked_at_means_nothing() {
+        for cut in ["\u{df}".as_bytes(), "\u{20ac}".as_bytes(), "\u{1f600}".as_bytes()] {
+            for length in 1..cut.len() {
+                let mut bytes = vec![b'x'; DETECT_BYTES - length];
+                bytes.extend_from_slice(&cut[..length]);
+                assert_eq!(detect(&bytes, None).expect("no label").0, None);
+            }
+        }
     }
 
     #[test]

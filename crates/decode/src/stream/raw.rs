@@ -1,14 +1,16 @@
 //! The stored bytes, buffered, and what is known of all layers above them.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millpond_core::format::DecodeLimits;
 use millpond_core::{Error, Result};
 
-/// Bytes of one read from the input.
+/// Bytes of one read from the input, at most.
 pub(super) const READ_BYTES: usize = 256 << 10;
+/// Bytes of the first read: many members of archives are small.
+const FIRST_READ_BYTES: usize = 8 << 10;
 /// The compression ratio is looked at only from here on: small files may be very repetitive.
 const RATIO_FROM_BYTES: u64 = 64 << 20;
 
@@ -23,7 +25,7 @@ pub(crate) struct Damage {
 }
 
 impl Damage {
-    pub(super) fn cut(reason: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn cut(reason: &'static str, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into(), raw: Vec::new(), cuts_text: true }
     }
 }
@@ -33,6 +35,8 @@ pub(crate) struct Meter {
     limits: DecodeLimits,
     stored: AtomicU64,
     text: AtomicU64,
+    /// Bytes given by all layers of all members, those of archives included.
+    work: AtomicU64,
     is_cut: AtomicBool,
     damages: Mutex<Vec<Damage>>,
 }
@@ -43,6 +47,7 @@ impl Meter {
             limits: *limits,
             stored: AtomicU64::new(0),
             text: AtomicU64::new(0),
+            work: AtomicU64::new(0),
             is_cut: AtomicBool::new(false),
             damages: Mutex::default(),
         })
@@ -74,6 +79,10 @@ impl Meter {
         self.damages().push(damage);
     }
 
+    pub(crate) fn has_damages(&self) -> bool {
+        !self.damages().is_empty()
+    }
+
     pub(crate) fn take_damages(&self) -> Vec<Damage> {
         std::mem::take(&mut *self.damages())
     }
@@ -86,6 +95,21 @@ impl Meter {
     pub(super) fn add_text(&self, count: usize) -> Result<()> {
         let before = self.text.fetch_add(count as u64, Ordering::Relaxed);
         self.check(before + count as u64)
+    }
+
+    /// The file that gave these bytes turned out to be an archive: its text is that of its members.
+    pub(super) fn take_back_text(&self, count: u64) {
+        self.text.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that a layer gives, whether a reader ever sees them or not. Text passes through at most `nesting`
+    /// layers, each counted once, so that much work is allowed for it and no more.
+    ///
+    /// # Errors
+    /// `TooBig` that names the limit.
+    pub(crate) fn add_work(&self, count: u64) -> Result<()> {
+        let work = self.work.fetch_add(count, Ordering::Relaxed) + count;
+        self.check(work / (self.limits.nesting_max as u64 + 1))
     }
 
     /// Holds the bytes that one layer has given so far against the limits.
@@ -147,11 +171,13 @@ pub(super) struct RawInput {
     buffer: Vec<u8>,
     pub(super) position: usize,
     length: usize,
+    /// Whether the last read filled the buffer, so that a larger one would have been of use.
+    was_filled: bool,
 }
 
 impl RawInput {
     pub(super) fn new(input: Box<dyn Read + Send>) -> Self {
-        Self { input, buffer: Vec::new(), position: 0, length: 0 }
+        Self { input, buffer: Vec::new(), position: 0, length: 0, was_filled: false }
     }
 
     pub(super) fn at_hand(&self) -> &[u8] {
@@ -165,14 +191,21 @@ impl RawInput {
 
     /// Reads once; `false` at the end. Unread bytes are kept.
     pub(super) fn fill(&mut self) -> Result<bool> {
-        self.buffer.resize(READ_BYTES, 0);
         if self.position > 0 {
             self.buffer.copy_within(self.position..self.length, 0);
             self.length -= self.position;
             self.position = 0;
         }
+        if self.buffer.is_empty() {
+            self.buffer = vec![0; FIRST_READ_BYTES];
+        } else if self.was_filled && self.buffer.len() < READ_BYTES {
+            let mut larger = vec![0; READ_BYTES];
+            larger[..self.length].copy_from_slice(&self.buffer[..self.length]);
+            self.buffer = larger;
+        }
         let count = read_once(&mut *self.input, &mut self.buffer[self.length..])?;
         self.length += count;
+        self.was_filled = self.length == self.buffer.len();
         Ok(count > 0)
     }
 
@@ -192,6 +225,34 @@ impl RawInput {
         Ok(count)
     }
 
+    /// Appends the next `count` bytes to `out`; `false` where the input ends before.
+    pub(super) fn take_exact(&mut self, count: usize, out: &mut Vec<u8>) -> Result<bool> {
+        let end = out.len() + count;
+        while out.len() < end {
+            if self.at_hand().is_empty() && !self.fill()? {
+                return Ok(false);
+            }
+            let bytes = self.at_hand();
+            let bytes = &bytes[..bytes.len().min(end - out.len())];
+            out.extend_from_slice(bytes);
+            self.position += bytes.len();
+        }
+        Ok(true)
+    }
+
+    /// Passes over the next `count` bytes; `false` where the input ends before.
+    pub(super) fn skip(&mut self, mut count: u64) -> Result<bool> {
+        while count > 0 {
+            if self.at_hand().is_empty() && !self.fill()? {
+                return Ok(false);
+            }
+            let step = (self.at_hand().len() as u64).min(count);
+            self.position += step as usize;
+            count -= step;
+        }
+        Ok(true)
+    }
+
     /// Takes what is left, at most `max` bytes of it, and reads the input to its end.
     pub(super) fn take_rest(&mut self, max: usize) -> Result<Vec<u8>> {
         let mut rest = Vec::new();
@@ -204,25 +265,6 @@ impl RawInput {
                 return Ok(rest);
             }
         }
-    }
-}
-
-impl Read for RawInput {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.take(out).map_err(io::Error::other)
-    }
-}
-
-impl BufRead for RawInput {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.position == self.length {
-            self.fill().map_err(io::Error::other)?;
-        }
-        Ok(self.at_hand())
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.position += count;
     }
 }
 

@@ -1,12 +1,18 @@
 //! Decode: what goes in as bytes comes out as these rows and these rejects.
 
+mod archives;
 mod broken;
+mod columnar;
+mod compressions;
+mod dialects;
 mod json;
 mod learning;
 mod properties;
 mod samples;
 mod separated;
 mod streams;
+mod syslog;
+mod windows;
 
 use std::io::Read;
 

@@ -31,11 +31,11 @@ fn ragged_rows_are_kept() {
     let request = with_system(csv("a: int; c: text"), &[SystemColumn::Rest]);
     let decoded = decode(request, b"a,b,c\n1\n2,x,y,z,\"w\"\n");
     let rows = [
-        r#"{"a":1,"c":null,"_rest":null}"#,
+        r#"{"a":1,"c":null,"_rest":"{\"_missing\":2}"}"#,
         r#"{"a":2,"c":"y","_rest":"{\"b\":\"x\",\"_extra_1\":\"z\",\"_extra_2\":\"w\"}"}"#,
     ];
     assert_decoded(&decoded, &rows, &[]);
-    assert_eq!(decoded.summary.rescued, 2);
+    assert_eq!(decoded.summary.rescued, 3);
 }
 
 #[test]

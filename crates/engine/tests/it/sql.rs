@@ -11,7 +11,7 @@ use millpond_core::source::{Source, SourceFiles, Sql};
 use millpond_core::{Kind, Result};
 use millpond_engine::decode::Reject;
 use millpond_engine::prepare::{Prepared, prepare};
-use millpond_engine::run::{Finished, Sink, run};
+use millpond_engine::run::{Finished, InputFile, Sink, run};
 use millpond_engine::tables::Tables;
 
 #[derive(Default)]
@@ -64,7 +64,12 @@ fn run_prepared(prepared: &Prepared, input: &str) -> Result<(Finished, Collected
     plan.batch_rows = 2;
     let reader = Box::new(std::io::Cursor::new(input.as_bytes().to_vec()));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
-    let finished = runtime.block_on(run(prepared, &plan, "file:///t", reader, &mut collected))?;
+    let finished = runtime.block_on(run(
+        prepared,
+        &plan,
+        InputFile { name: "file:///t", modified_us: 0, bytes: reader },
+        &mut collected,
+    ))?;
     Ok((finished, collected))
 }
 

@@ -1,0 +1,8 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use millpond_core::format::{Delimited, Format};
+
+fuzz_target!(|bytes: &[u8]| {
+    millpond_fuzz::decode(Format::Delimited(Delimited { escape: Some(b'\\'), skip: 1, ..Delimited::csv() }), bytes);
+});

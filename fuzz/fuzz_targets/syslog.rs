@@ -1,0 +1,6 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use millpond_core::format::{Format, Payload};
+
+fuzz_target!(|bytes: &[u8]| millpond_fuzz::decode(Format::Syslog { payload: Payload::Text, start: None }, bytes));
