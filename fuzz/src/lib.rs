@@ -1,48 +1,138 @@
-//! What every target does: decode the bytes and hold the counts together.
+//! What every target does: decode the bytes, hold the counts together, and do it again in small pieces.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 
+use arrow::array::RecordBatch;
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
-use millpond_core::format::{DecodeLimits, DecodeRequest, Drift, Format, Packing};
-use millpond_decode::Decoder;
+use millpond_core::format::{DecodeLimits, DecodeRequest, Format, Packing};
+use millpond_decode::{Decoder, Reject};
 
-/// Decodes `bytes` as `format` with columns of every type, and panics when rows, rejects and records do not add up.
+/// Columns of every type: `a` is the first, `b` the second.
+const TYPES: [&str; 10] = [
+    "int",
+    "text",
+    "boolean",
+    "float",
+    "timestamp",
+    "timestamp(ms)",
+    "date",
+    "decimal(10,2)",
+    "list(text)",
+    "map(int)",
+];
+/// Fields that formats name themselves.
+const OWN_FIELDS: [(&str, &str); 2] = [("line", "text"), ("message", "text")];
+/// What one read gives, one after the other and from the start again: odd sizes, so that pieces end everywhere.
+const PIECES: [usize; 6] = [1, 3, 127, 7, 1021, 31];
+
+/// Decodes `bytes` as `format` with columns of every type, once in one piece and once in small ones.
+///
+/// # Panics
+/// When rows, rejects and records do not add up, or the two decodes differ.
 pub fn decode(format: Format, bytes: &[u8]) {
-    decode_packed(format, Packing::default(), bytes);
+    decode_request(request(format), bytes);
 }
 
-/// The same for bytes that the source says are packed in some way.
+/// As [`decode`], for bytes that the source says are packed in some way.
+///
+/// # Panics
+/// As [`decode`].
 pub fn decode_packed(format: Format, packing: Packing, bytes: &[u8]) {
-    let types = ["int", "text", "boolean", "float", "timestamp", "timestamp(ms)", "date", "decimal(10,2)", "list(text)", "map(int)"];
-    let column = |(index, kind): (usize, &&str)| Column {
-        name: char::from(b'a' + index as u8).to_string(),
-        kind: ColumnType::parse(kind).expect("a type"),
-    };
-    let request = DecodeRequest {
-        format,
-        packing,
-        columns: types.iter().enumerate().map(column).collect(),
+    decode_request(DecodeRequest { packing, ..request(format) }, bytes);
+}
+
+/// As [`decode`], for targets that ask for columns or limits of their own.
+///
+/// # Panics
+/// As [`decode`].
+pub fn decode_request(request: DecodeRequest, bytes: &[u8]) {
+    let whole = outcome(request.clone(), Box::new(Cursor::new(bytes.to_vec())));
+    let pieces = outcome(request, Box::new(Pieces { bytes: bytes.to_vec(), at: 0, count: 0 }));
+    assert_eq!(whole, pieces, "the bytes in one piece (left) and in small ones (right) give the same");
+}
+
+/// What [`decode`] asks for: small limits, so that they are reached.
+pub fn request(format: Format) -> DecodeRequest {
+    let named = TYPES.iter().enumerate().map(|(index, kind)| (char::from(b'a' + index as u8).to_string(), *kind));
+    let own = OWN_FIELDS.iter().map(|(name, kind)| ((*name).to_owned(), *kind));
+    let column = |(name, kind): (String, &str)| Column { name, kind: ColumnType::parse(kind).expect("a type") };
+    DecodeRequest {
         system: SystemColumn::ALL.to_vec(),
-        declared: Vec::new(),
-        drift: Drift::Rescue,
-        limits: DecodeLimits { record_bytes_max: 1 << 16, decompressed_bytes_max: 1 << 24, ..DecodeLimits::default() },
-        file: "fuzz".to_owned(),
-        modified_us: None,
+        limits: DecodeLimits {
+            record_bytes_max: 1 << 14,
+            decompressed_bytes_max: 1 << 24,
+            fields_max: 1_000,
+            members_max: 100,
+            ..DecodeLimits::default()
+        },
         batch_rows: 64,
-    };
-    let Ok(mut decoder) = Decoder::open(Box::new(Cursor::new(bytes.to_vec())), request) else { return };
-    let (mut rows, mut rejected) = (0, 0);
-    let is_whole = loop {
-        match decoder.next_batch() {
-            Ok(Some(batch)) => rows += batch.num_rows() as u64,
-            Ok(None) => break true,
-            Err(_) => break false,
+        ..DecodeRequest::new(format, named.chain(own).map(column).collect(), "fuzz")
+    }
+}
+
+/// What a decode gave, as far as it may not depend on how the bytes came.
+#[derive(Debug, Default, PartialEq)]
+struct Outcome {
+    batches: Vec<RecordBatch>,
+    rejects: Vec<Reject>,
+    error: Option<String>,
+    records: u64,
+    rejected: u64,
+    rescued: u64,
+}
+
+fn outcome(request: DecodeRequest, input: Box<dyn Read + Send>) -> Outcome {
+    let mut outcome = Outcome::default();
+    match Decoder::open(input, request) {
+        Ok(mut decoder) => outcome.read(&mut decoder),
+        Err(error) => outcome.error = Some(error.chain()),
+    }
+    outcome
+}
+
+impl Outcome {
+    fn read(&mut self, decoder: &mut Decoder) {
+        loop {
+            match decoder.next_batch() {
+                Ok(Some(batch)) => self.batches.push(batch),
+                Ok(None) => break,
+                Err(error) => {
+                    self.error = Some(error.chain());
+                    break;
+                }
+            }
+            self.rejects.extend(decoder.take_rejects());
         }
-        rejected += decoder.take_rejects().iter().filter(|reject| reject.row.is_some()).count() as u64;
-    };
-    rejected += decoder.take_rejects().iter().filter(|reject| reject.row.is_some()).count() as u64;
-    if is_whole {
+        self.rejects.extend(decoder.take_rejects());
         let summary = decoder.summary();
-        assert_eq!((rows + rejected, rejected), (summary.records, summary.rejected));
+        (self.records, self.rejected, self.rescued) = (summary.records, summary.rejected, summary.rescued);
+        if self.error.is_none() {
+            self.check_counts();
+        }
+    }
+
+    fn check_counts(&self) {
+        let rows: usize = self.batches.iter().map(RecordBatch::num_rows).sum();
+        let rejected = self.rejects.iter().filter(|reject| reject.row.is_some()).count();
+        let counted = (rows as u64 + rejected as u64, rejected as u64);
+        assert_eq!(counted, (self.records, self.rejected), "rows and rejects add up to the records");
+    }
+}
+
+/// Hands out bytes in small pieces.
+struct Pieces {
+    bytes: Vec<u8>,
+    at: usize,
+    count: usize,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let rest = &self.bytes[self.at..];
+        let length = PIECES[self.count % PIECES.len()].min(out.len()).min(rest.len());
+        out[..length].copy_from_slice(&rest[..length]);
+        self.at += length;
+        self.count += 1;
+        Ok(length)
     }
 }

@@ -6,14 +6,18 @@ mod calls;
 mod case;
 mod cloudtrail;
 mod corpus;
+mod lines;
 mod machine;
 mod measure;
 mod pond;
 mod random;
 mod report;
+mod stages;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
+
+use report::Part;
 
 use crate::error::{Context, Error, Result};
 use crate::{cache, peers, process};
@@ -22,8 +26,15 @@ use crate::{cache, peers, process};
 #[derive(Debug, Default)]
 struct Options {
     is_quick: bool,
+    /// One side alone.
     only: Option<String>,
+    /// Cases whose name holds this alone; `stages` are the stages.
+    case: Option<String>,
 }
+
+const HINT: &str = "`bench [--quick] [--only millpond|duckdb] [--case NAME]`";
+/// What `--case` calls the stages.
+const STAGES: &str = "stages";
 
 /// What a measurement needs.
 struct Bench {
@@ -39,18 +50,27 @@ struct Bench {
     runs: usize,
 }
 
-/// Measures, prints the table and, unless only one side was measured, writes it into the reference page.
+/// Measures, prints the tables and, where everything was measured, writes them into the reference page.
 ///
 /// # Errors
-/// When something cannot be built, generated or run, or when millpond's rows are not those of the corpus.
+/// When something cannot be built, generated or run, when millpond's rows are not those of the corpus, or when no case
+/// has the name that was asked for.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     let options = parse(args)?;
     let bench = prepare(&options)?;
-    let rows = case::measure_all(&bench, options.is_quick)?;
+    let case = options.case.as_deref();
+    let has_stages = bench.millpond.is_some() && case.is_none_or(|name| name == STAGES);
+    let rows = match case {
+        Some(STAGES) => Vec::new(),
+        name => case::measure_all(&bench, options.is_quick, name.unwrap_or_default())?,
+    };
     let table = report::table(&rows, &machine::describe(bench.runs));
     println!("{table}");
-    if options.only.is_none() {
-        report::write(&table)?;
+    let stages = if has_stages { Some(stages::measure(&rows)?) } else { None };
+    println!("{}", stages.as_deref().unwrap_or_default());
+    if let (Some(stages), None, None) = (stages, &options.only, case) {
+        report::write(Part::Table, &table)?;
+        report::write(Part::Stages, &stages)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -65,11 +85,11 @@ fn parse(args: &[String]) -> Result<Options> {
                 options.only = Some(side.to_owned());
                 args.next();
             }
-            _ => {
-                let message =
-                    format!("`bench` does not know `{arg}`\nhint: `bench [--quick] [--only millpond|duckdb]`");
-                return Err(Error::new(message));
+            ("--case", Some(name)) => {
+                options.case = Some(name.to_owned());
+                args.next();
             }
+            _ => return Err(Error::new(format!("`bench` does not know `{arg}`\nhint: {HINT}"))),
         }
     }
     Ok(options)
@@ -87,10 +107,30 @@ fn prepare(options: &Options) -> Result<Bench> {
     })
 }
 
-/// Builds the release binary. It lies beside this one, wherever the target folder is: `…/debug/xtask`, `…/release/millpond`.
+/// Builds the release binary.
 fn build_millpond() -> Result<PathBuf> {
     process::run(process::cargo().args(["build", "--release", "--package", "millpond-cli"]))?;
+    Ok(release_folder()?.join("millpond"))
+}
+
+/// Builds an example in release; the command runs it.
+///
+/// All packages are named, so that dependencies have the features of the release binary and are not built again.
+///
+/// # Errors
+/// When it cannot be built.
+fn build_example(name: &str) -> Result<Command> {
+    let packages = ["millpond-cli", "millpond-engine", "millpond-decode"];
+    let mut cargo = process::cargo();
+    cargo.args(["build", "--release", "--example", name]);
+    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
+    process::run(&mut cargo)?;
+    Ok(Command::new(release_folder()?.join("examples").join(name)))
+}
+
+/// It lies beside this binary's own, wherever the target folder is: `…/debug/xtask`, `…/release`.
+fn release_folder() -> Result<PathBuf> {
     let own = std::env::current_exe().context(|| "cannot find the target folder".to_owned())?;
     let target = own.ancestors().nth(2).ok_or_else(|| Error::new("cannot find the target folder"))?;
-    Ok(target.join("release").join("millpond"))
+    Ok(target.join("release"))
 }

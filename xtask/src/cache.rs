@@ -1,4 +1,4 @@
-//! The folder outside the tree that holds test peers and corpora.
+//! The folder outside the tree that holds test peers, corpora and what fuzzing builds and finds.
 
 use std::env;
 use std::fs;

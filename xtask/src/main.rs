@@ -1,4 +1,4 @@
-//! Development tasks: `cargo xtask test`, `cargo xtask bench`, `cargo xtask docs`.
+//! Development tasks: `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask bench`, `cargo xtask docs`.
 //!
 //! It has no dependencies, so that it builds in a second and shares nothing with the build that it drives.
 
@@ -6,6 +6,7 @@ mod bench;
 mod cache;
 mod docs;
 mod error;
+mod fuzz;
 mod peers;
 mod process;
 mod test;
@@ -19,11 +20,13 @@ usage: cargo xtask <task>
 
 tasks:
   test [-- ARGS]                              make sure the test peers exist, then `cargo test --workspace ARGS`
-  bench [--quick] [--only millpond|duckdb]    measure millpond against DuckDB, write docs/reference/benchmarks.md
+  fuzz [--minutes N] [TARGET...]              fuzz the readers: all, a minute each, unless told otherwise
+  bench [--quick] [--only millpond|duckdb] [--case NAME]
+                                              measure millpond against DuckDB, write docs/reference/benchmarks.md
   docs                                        write the generated reference pages
 
 environment:
-  MILLPOND_CACHE    folder of test peers and corpora (default: `millpond` in the user's cache folder)
+  MILLPOND_CACHE    folder of test peers, corpora and fuzzing (default: `millpond` in the user's cache folder)
   CI                set: a peer that cannot be installed is an error";
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
     match task.as_str() {
         "test" => test::run(rest),
         "bench" => bench::run(rest),
+        "fuzz" => fuzz::run(rest),
         "docs" => docs::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

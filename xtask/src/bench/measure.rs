@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Bench;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::process;
 
 /// What one run cost.
@@ -58,13 +58,24 @@ pub(super) fn measure<'a>(bench: &Bench, command: impl IntoIterator<Item = &'a O
     }
 }
 
-/// How many rows a table or a folder of Parquet files has, according to another reader.
+/// What was written: rows, and values in them that are not NULL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) rows: u64,
+    pub(super) values: u64,
+}
+
+/// What a table or a folder of Parquet files holds, according to another reader.
 ///
 /// # Errors
 /// When they cannot be read.
-pub(super) fn rows(bench: &Bench, folder: &Path) -> Result<u64> {
+pub(super) fn written(bench: &Bench, folder: &Path) -> Result<Written> {
     let text = process::output(Command::new(&bench.python).arg(script("rows.py")).arg(folder))?;
-    text.parse().context(|| format!("cannot count the rows of `{}`", folder.display()))
+    let numbers: Vec<u64> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    let [rows, values] = numbers[..] else {
+        return Err(Error::new(format!("cannot count the rows of `{}`: {text}", folder.display())));
+    };
+    Ok(Written { rows, values })
 }
 
 fn script(name: &str) -> std::path::PathBuf {
