@@ -14,8 +14,8 @@ enum Look {
     NotJson,
 }
 
-/// Decides from the first lines: a first JSON line that is a complete object makes lines, one that goes on in the next
-/// line makes documents, and an array is a document. Lines that are not JSON at all do not decide.
+/// Decides from the first lines: a first JSON line that is a complete object, or several, makes lines, one that goes on
+/// in the next line makes documents, and an array is a document. Lines that are not JSON at all do not decide.
 pub(super) fn is_lines(window: &mut Window, record_bytes_max: usize) -> Result<bool> {
     window.fill_to(1)?;
     if look(window.bytes()) == Look::Array {
@@ -36,6 +36,10 @@ pub(super) fn is_lines(window: &mut Window, record_bytes_max: usize) -> Result<b
         Look::Unfinished if !line.ended => return Ok(!line.too_long),
         _ => {}
     }
+    // An object that ends in a later line, even where one of its lines is an object of its own.
+    if first == Look::Unfinished && look(window.bytes()) == Look::Complete {
+        return Ok(false);
+    }
     let line_end = window.line_end();
     let rest = window.bytes()[line.next..].split(|byte| *byte == line_end).filter(|line| !is_blank(line));
     let mut unfinished = first == Look::Unfinished;
@@ -55,9 +59,9 @@ fn look(line: &[u8]) -> Look {
     match line.get(start) {
         Some(b'[') => Look::Array,
         Some(b'{') => match scan::value(line, start, usize::MAX) {
-            Ok(_) => Look::Complete,
+            Ok((_, end)) if matches!(line.get(skip_between(line, end)), None | Some(b'{')) => Look::Complete,
             Err(Stop::Incomplete) => Look::Unfinished,
-            Err(_) => Look::NotJson,
+            _ => Look::NotJson,
         },
         _ => Look::NotJson,
     }

@@ -5,6 +5,7 @@ mod broken;
 mod columnar;
 mod compressions;
 mod dialects;
+mod differential;
 mod json;
 mod learning;
 mod properties;
