@@ -50,9 +50,9 @@ fn copied(file: File, path: String) -> [File; 2] {
 }
 
 fn not_gzip(path: String, random: &mut Random) -> File {
-    let mut bytes = b"PK\x03\x04\x14\x00\x00\x00\x08\x00".to_vec();
+    let mut bytes = b"SQLite format 3\x00\x10\x00\x01\x01".to_vec();
     bytes.extend(random.bytes(6_000));
-    File::sound(path, bytes).damaged("a broken zip archive under the name of a log")
+    File::sound(path, bytes).damaged("a collector's own database under the name of a log")
 }
 
 /// One call of the API, before it becomes a record.
