@@ -83,7 +83,8 @@ pub fn request(format: Format) -> DecodeRequest {
 struct Outcome {
     batches: Vec<RecordBatch>,
     rejects: Vec<Reject>,
-    error: Option<String>,
+    /// Its kind: texts of libraries can list things in any order.
+    error: Option<millpond_core::Kind>,
     records: u64,
     rejected: u64,
     rescued: u64,
@@ -93,7 +94,7 @@ fn outcome(request: DecodeRequest, input: Box<dyn Read + Send>) -> Outcome {
     let mut outcome = Outcome::default();
     match Decoder::open(input, request) {
         Ok(mut decoder) => outcome.read(&mut decoder),
-        Err(error) => outcome.error = Some(error.chain()),
+        Err(error) => outcome.error = Some(error.kind()),
     }
     outcome
 }
@@ -105,7 +106,7 @@ impl Outcome {
                 Ok(Some(batch)) => self.batches.push(batch),
                 Ok(None) => break,
                 Err(error) => {
-                    self.error = Some(error.chain());
+                    self.error = Some(error.kind());
                     break;
                 }
             }
