@@ -4,20 +4,19 @@
 //! view and no dictionary types. Nothing is stored here: a file lies in memory, or in the temporary folder once it is
 //! large, until the caller puts it where it belongs.
 
+mod properties;
 mod statistics;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
-use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
+use arrow::compute::{CastOptions, cast_with_options, filter_record_batch, max, min};
 use arrow::datatypes::{
     DataType, Date32Type, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
 };
 use millpond_core::{Error, Result};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use tempfile::SpooledTempFile;
 
 /// The column that names the job of every row of the lake.
@@ -33,8 +32,6 @@ const DAY_END: i32 = 47_482;
 const SPOOL_BYTES_MAX: usize = 4 << 20;
 /// Days that one job writes at the same time; each holds a row group in memory.
 const OPEN_DAYS_MAX: usize = 16;
-/// Rows of a row group: small enough that readers prune finely, large enough to compress (DuckDB's own default).
-const ROW_GROUP_ROWS: usize = 122_880;
 /// Bytes of a row group before encoding, so that wide rows do not fill the memory.
 const ROW_GROUP_BYTES: usize = 32 << 20;
 
@@ -131,6 +128,8 @@ pub struct TableWriter {
     file_schema: SchemaRef,
     time: Option<usize>,
     job_id: Option<String>,
+    /// The column `_job` for as many rows as the longest batch so far.
+    job_column: Option<ArrayRef>,
     object_day: i32,
     open: BTreeMap<i32, Part>,
     finished: Vec<EncodedFile>,
@@ -155,6 +154,7 @@ impl TableWriter {
             file_schema: Arc::new(Schema::new(fields)),
             time: time.and_then(|name| schema.index_of(name).ok()),
             job_id: job_id.map(str::to_owned),
+            job_column: None,
             object_day,
             open: BTreeMap::new(),
             finished: Vec::new(),
@@ -177,46 +177,68 @@ impl TableWriter {
             return Ok(());
         }
         let batch = to_lake(batch, &self.schema)?;
-        let days = self.days(&batch);
-        let batch = self.with_job(&batch)?;
-        let first = days[0];
-        if days.iter().all(|day| *day == first) {
-            return self.write_day(first, &batch);
+        let rows = self.with_job(&batch)?;
+        if let Some(day) = self.only_day(&batch) {
+            return self.write_day(day, &rows);
         }
+        let days = self.days(&batch);
         let mut distinct = days.clone();
         distinct.sort_unstable();
         distinct.dedup();
         for day in distinct {
             let mask: BooleanArray = days.iter().map(|other| Some(*other == day)).collect();
-            let rows = filter_record_batch(&batch, &mask)
+            let rows = filter_record_batch(&rows, &mask)
                 .map_err(|error| Error::bug("failed to part rows by day").because(error))?;
             self.write_day(day, &rows)?;
         }
         Ok(())
     }
 
+    /// The day of all rows, when the bounds of their times tell that it is one.
+    fn only_day(&self, batch: &RecordBatch) -> Option<i32> {
+        let Some(column) = self.time.map(|index| batch.column(index)) else { return Some(self.object_day) };
+        if column.null_count() > 0 || *column.data_type() == DataType::Date32 {
+            return None;
+        }
+        let times = column.as_primitive::<TimestampMicrosecondType>();
+        let (first, last) = (min(times)?.div_euclid(US_PER_DAY), max(times)?.div_euclid(US_PER_DAY));
+        (first == last).then(|| self.in_range(first))
+    }
+
+    /// The day, or the object's where it is no plausible day of an event.
+    fn in_range(&self, day: i64) -> i32 {
+        i32::try_from(day).ok().filter(|day| (0..DAY_END).contains(day)).unwrap_or(self.object_day)
+    }
+
     fn days(&self, batch: &RecordBatch) -> Vec<i32> {
-        let in_range =
-            |day: i64| i32::try_from(day).ok().filter(|day| (0..DAY_END).contains(day)).unwrap_or(self.object_day);
         let Some(column) = self.time.map(|index| batch.column(index)) else {
             return vec![self.object_day; batch.num_rows()];
         };
         match column.data_type() {
             DataType::Date32 => {
                 let dates = column.as_primitive::<Date32Type>();
-                dates.iter().map(|day| day.map_or(self.object_day, |day| in_range(day.into()))).collect()
+                dates.iter().map(|day| day.map_or(self.object_day, |day| self.in_range(day.into()))).collect()
             }
             _ => {
                 let times = column.as_primitive::<TimestampMicrosecondType>();
-                times.iter().map(|us| us.map_or(self.object_day, |us| in_range(us.div_euclid(US_PER_DAY)))).collect()
+                times
+                    .iter()
+                    .map(|us| us.map_or(self.object_day, |us| self.in_range(us.div_euclid(US_PER_DAY))))
+                    .collect()
             }
         }
     }
 
-    fn with_job(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+    fn with_job(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let Some(job_id) = &self.job_id else { return Ok(batch.clone()) };
-        let job = StringArray::from_iter_values(std::iter::repeat_n(job_id, batch.num_rows()));
-        let columns = batch.columns().iter().cloned().chain([Arc::new(job) as ArrayRef]).collect();
+        let job = match &self.job_column {
+            Some(job) if job.len() >= batch.num_rows() => job.slice(0, batch.num_rows()),
+            _ => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(job_id, batch.num_rows()))),
+        };
+        let columns = batch.columns().iter().cloned().chain([Arc::clone(&job)]).collect();
+        if self.job_column.as_ref().is_none_or(|longest| longest.len() < job.len()) {
+            self.job_column = Some(job);
+        }
         RecordBatch::try_new(Arc::clone(&self.file_schema), columns)
             .map_err(|error| Error::bug("failed to add `_job`").because(error))
     }
@@ -224,7 +246,7 @@ impl TableWriter {
     fn write_day(&mut self, day: i32, rows: &RecordBatch) -> Result<()> {
         if !self.open.contains_key(&day) {
             self.make_room()?;
-            let part = Part::open(self.parts, &self.file_schema)?;
+            let part = Part::open(self.parts, rows)?;
             self.parts += 1;
             self.open.insert(day, part);
         }
@@ -260,9 +282,10 @@ impl TableWriter {
 }
 
 impl Part {
-    fn open(number: usize, schema: &SchemaRef) -> Result<Self> {
-        let writer =
-            ArrowWriter::try_new(SpooledTempFile::new(SPOOL_BYTES_MAX), Arc::clone(schema), Some(properties()?));
+    /// A file for rows such as `first`, which are to be written to it.
+    fn open(number: usize, first: &RecordBatch) -> Result<Self> {
+        let (file, properties) = (SpooledTempFile::new(SPOOL_BYTES_MAX), properties::properties(first)?);
+        let writer = ArrowWriter::try_new(file, first.schema(), Some(properties));
         let writer =
             writer.map_err(|error| Error::bad_config("failed to store the columns as Parquet").because(error))?;
         Ok(Self { number, rows: 0, writer })
@@ -304,19 +327,6 @@ fn encode_error(error: parquet::errors::ParquetError) -> Error {
         }
         _ => Error::bug(message).because(error),
     }
-}
-
-fn properties() -> Result<WriterProperties> {
-    // Level 1: these files live until compaction, which compresses harder.
-    let level = ZstdLevel::try_new(1).map_err(encode_error)?;
-    Ok(WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_dictionary_page_size_limit(256 << 10)
-        .set_statistics_truncate_length(Some(64))
-        .set_column_index_truncate_length(Some(64))
-        .set_created_by(concat!("millpond ", env!("CARGO_PKG_VERSION")).to_owned())
-        .build())
 }
 
 /// Whether a column of the lake of type `stored` can take values of type `given`; both are lake types.
@@ -381,6 +391,35 @@ mod tests {
             .expect("reader");
         let rows: usize = reader.map(|batch| batch.expect("batch").num_rows()).sum();
         assert_eq!(rows, 2);
+    }
+
+    #[test]
+    fn columns_that_repeat_get_a_dictionary_and_ids_do_not() {
+        let text = |values: Vec<String>| Arc::new(StringArray::from(values)) as ArrayRef;
+        let ids = text((0..1_000).map(|row| format!("id {row}")).collect());
+        let names = text((0..1_000).map(|row| format!("name {}", row % 10)).collect());
+        let rows = RecordBatch::try_from_iter([("id", ids), ("name", names)]).expect("batch");
+        let mut writer = TableWriter::new(&lake_schema(&rows.schema()), None, Some("j"), 0);
+        writer.write(&rows).expect("write");
+        let mut body = writer.finish().expect("finish").remove(0).body;
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut body, &mut bytes).expect("read");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).expect("parquet");
+        let columns = reader.metadata().row_group(0).columns();
+        let dictionaries: Vec<bool> = columns.iter().map(|column| column.dictionary_page_offset().is_some()).collect();
+        assert_eq!(dictionaries, [false, true, true]);
+    }
+
+    #[test]
+    fn batches_of_any_length_name_their_job() {
+        let rows = |count: i64| batch(vec![Some(0); count as usize]);
+        let mut files = write(&[rows(2), rows(5), rows(3)]);
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut files[0].body, &mut bytes).expect("read");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).expect("parquet").build();
+        let rows: Vec<RecordBatch> = reader.expect("reader").map(|batch| batch.expect("batch")).collect();
+        let jobs = rows.iter().flat_map(|rows| rows[JOB_COLUMN].as_string::<i32>());
+        assert_eq!(jobs.map(|job| job.expect("a job")).collect::<Vec<_>>(), ["j"; 10]);
     }
 
     #[test]

@@ -405,8 +405,10 @@ async fn put_body(
         0..=PART_BYTES => None,
         _ => Some(WriteMultipart::new_with_chunk_size(lake.store.put_multipart(key).await?, PART_BYTES as usize)),
     };
+    let mut left = file.bytes;
     loop {
-        let mut piece = Vec::new();
+        let mut piece = Vec::with_capacity(left.min(PART_BYTES) as usize);
+        left = left.saturating_sub(PART_BYTES);
         std::io::Read::read_to_end(&mut std::io::Read::take(&mut file.body, PART_BYTES), &mut piece)?;
         match &mut parts {
             None => return Ok(lake.store.put(key, Bytes::from(piece).into()).await.map(|_| ())?),

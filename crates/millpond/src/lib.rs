@@ -7,6 +7,7 @@
 pub mod committer;
 pub mod crash;
 pub mod explain;
+mod job_threads;
 pub mod lake;
 pub mod learn;
 pub mod ledger;

@@ -15,6 +15,7 @@ use millpond_core::{Error, Kind, Result};
 use tokio::sync::{Semaphore, watch};
 
 use crate::committer::{Committed, commit_pending};
+use crate::job_threads::JobThreads;
 use crate::ledger::Ledger;
 use crate::pipeline::{Node, Outcome, is_done, process};
 use crate::pond::Pond;
@@ -107,6 +108,7 @@ impl Summary {
 /// A pond that is open for work: nobody else commits to its lake meanwhile.
 pub struct Worker {
     node: Arc<Node>,
+    threads: JobThreads,
     progress: Arc<dyn Progress>,
     stop: watch::Receiver<bool>,
     stamp: u64,
@@ -136,6 +138,7 @@ impl Worker {
         let stamp = Pond::stamp(&pond.root);
         let node = Node { pond, lake, ledger, io: tokio::runtime::Handle::current() };
         let mut worker = Self {
+            threads: JobThreads::new(jobs_max(&node.pond))?,
             node: Arc::new(node),
             progress,
             stop,
@@ -283,8 +286,10 @@ impl Worker {
         settle: Option<Duration>,
     ) -> Result<()> {
         let config = &self.node.pond.config;
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let jobs_max = config.jobs.map_or(processors, |jobs| jobs as usize).max(1);
+        let jobs_max = jobs_max(&self.node.pond);
+        if self.threads.jobs_max() != jobs_max {
+            self.threads = JobThreads::new(jobs_max)?;
+        }
         let memory = Arc::new(Semaphore::new(to_mib(config.memory_bytes) as usize));
         let memory_mib = to_mib(config.memory_bytes);
         let mut events = events.fuse();
@@ -345,6 +350,7 @@ impl Worker {
         memory_mib: u32,
     ) -> impl Future<Output = (Object, Result<Outcome>)> + use<> {
         let (node, place, memory) = (Arc::clone(&self.node), place.clone(), Arc::clone(memory));
+        let threads = self.threads.handle().clone();
         let job_memory_bytes = node.pond.config.job_memory_bytes;
         let planned = route(&node.pond.sources, &object).map(|route| plan(route.source, job_memory_bytes).memory_bytes);
         // A job that wants more than there is runs alone.
@@ -352,9 +358,9 @@ impl Worker {
         async move {
             // The semaphore is never closed, so a permit always comes.
             let permit = memory.acquire_many_owned(job_mib).await;
-            let job = tokio::task::spawn_blocking(move || {
+            let job = threads.spawn_blocking(move || {
                 let _permit = permit;
-                let outcome = tokio::runtime::Handle::current().block_on(process(&node, &place, &object));
+                let outcome = node.io.block_on(process(&node, &place, &object));
                 (object, outcome)
             });
             match job.await {
@@ -416,6 +422,12 @@ impl Worker {
         self.last_commit = Instant::now();
         Ok(committed)
     }
+}
+
+/// Jobs that a pond runs at a time: as many as there are processors, unless it says.
+fn jobs_max(pond: &Pond) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    pond.config.jobs.map_or(processors, |jobs| jobs as usize).max(1)
 }
 
 fn to_mib(bytes: u64) -> u32 {

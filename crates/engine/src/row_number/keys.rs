@@ -16,8 +16,11 @@ const BLOCK_BYTES: usize = 1 << BLOCK_BITS;
 const BLOCK_BITS: u32 = 18;
 /// Blocks that a [`Place`] can name: 4 GiB of keys.
 const BLOCKS_MAX: usize = 1 << (u32::BITS - BLOCK_BITS);
-/// Bytes of a key's length before the key.
-const LENGTH_BYTES: usize = size_of::<u32>();
+/// What stands before a text: nothing at all follows for NULL, 16 bytes for a UUID, else the text.
+const NULL: u64 = 0;
+const UUID: u64 = 1;
+/// A text's length is told as a number greater than these.
+const TEXT: u64 = 2;
 
 /// The keys seen so far, each with the number of rows that had it.
 pub(super) struct KeyCounts {
@@ -101,26 +104,25 @@ struct Keys {
 
 impl Keys {
     fn push(&mut self, key: &[u8]) -> DataFusionResult<Place> {
-        let bytes = LENGTH_BYTES + key.len();
+        let bytes = NUMBER_BYTES_MAX + key.len();
         let has_room = self.blocks.last().is_some_and(|block| block.len() + bytes <= BLOCK_BYTES);
         if !has_room {
             self.blocks.push(Vec::with_capacity(bytes.max(BLOCK_BYTES)));
         }
-        let (number, length) = (self.blocks.len() - 1, u32::try_from(key.len()));
-        let (Some(block), Ok(length), true) = (self.blocks.last_mut(), length, number < BLOCKS_MAX) else {
+        let number = self.blocks.len() - 1;
+        let (Some(block), true) = (self.blocks.last_mut(), number < BLOCKS_MAX) else {
             return Err(resources_datafusion_err!("the distinct keys of `row_number` take more than 4 GiB"));
         };
         let place = Place((number as u32) << BLOCK_BITS | block.len() as u32);
-        block.extend_from_slice(&length.to_le_bytes());
+        append_number(key.len() as u64, block);
         block.extend_from_slice(key);
         Ok(place)
     }
 
     fn get(&self, Place(place): Place) -> &[u8] {
         let (block, start) = ((place >> BLOCK_BITS) as usize, place as usize & (BLOCK_BYTES - 1));
-        let rest = &self.blocks[block][start..];
-        let length = rest.first_chunk().map_or(0, |length| u32::from_le_bytes(*length) as usize);
-        &rest[LENGTH_BYTES..][..length]
+        let (length, key) = split_number(&self.blocks[block][start..]);
+        &key[..length as usize]
     }
 
     fn memory_bytes(&self) -> usize {
@@ -169,16 +171,71 @@ impl Encoded<'_> {
     /// Every text stands behind its length, so that no two rows of texts give the same bytes; the rest follows.
     fn append_key(&self, row: usize, key: &mut Vec<u8>) {
         for text in &self.texts {
-            let value = text.is_valid(row).then(|| text.value(row));
-            // NULL, which is a key like any other, is no length that a text has.
-            let length = value.map_or(u32::MAX, |value| value.len() as u32);
-            key.extend_from_slice(&length.to_le_bytes());
-            key.extend_from_slice(value.unwrap_or_default().as_bytes());
+            append_text(text.is_valid(row).then(|| text.value(row)), key);
         }
         if let Some(others) = &self.others {
             key.extend_from_slice(others.row(row).as_ref());
         }
     }
+}
+
+/// NULL is a key like any other. UUIDs, which are what most logs call their records by, take less than half of their
+/// text; only those that are written in the usual way, for the text must follow from the bytes.
+fn append_text(text: Option<&str>, key: &mut Vec<u8>) {
+    match text.map(|text| (text, uuid(text.as_bytes()))) {
+        None => append_number(NULL, key),
+        Some((_, Some(uuid))) => {
+            append_number(UUID, key);
+            key.extend_from_slice(&uuid);
+        }
+        Some((text, None)) => {
+            append_number(TEXT + text.len() as u64, key);
+            key.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+/// The 16 bytes of a UUID in lower case with its four hyphens; `None` for every other text.
+fn uuid(text: &[u8]) -> Option<[u8; 16]> {
+    let text: &[u8; 36] = text.try_into().ok()?;
+    let mut bytes = [0; 16];
+    let mut digits = 0;
+    for (index, byte) in text.iter().enumerate() {
+        let digit = match (index, byte) {
+            (8 | 13 | 18 | 23, b'-') => continue,
+            (8 | 13 | 18 | 23, _) => return None,
+            (_, b'0'..=b'9') => byte - b'0',
+            (_, b'a'..=b'f') => byte - b'a' + 10,
+            _ => return None,
+        };
+        bytes[digits / 2] = bytes[digits / 2] << 4 | digit;
+        digits += 1;
+    }
+    Some(bytes)
+}
+
+/// Bytes that a number takes at most.
+const NUMBER_BYTES_MAX: usize = 10;
+
+/// Appends a number, seven bits a byte, lowest first; all bytes but the last have their highest bit set.
+fn append_number(mut number: u64, bytes: &mut Vec<u8>) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+/// The number at the start of `bytes`, and what follows it.
+fn split_number(bytes: &[u8]) -> (u64, &[u8]) {
+    let mut number = 0;
+    for (index, byte) in bytes.iter().enumerate().take(NUMBER_BYTES_MAX) {
+        number |= u64::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            return (number, &bytes[index + 1..]);
+        }
+    }
+    (number, &[])
 }
 
 #[cfg(test)]
@@ -225,5 +282,28 @@ mod tests {
         let keys = vec![texts(values.iter().map(|value| Some(value.as_str())))];
         let [first, second] = &numbers(&[keys.clone(), keys])[..] else { panic!("two batches") };
         assert!(first.iter().all(|number| *number == 1) && second.iter().all(|number| *number == 2));
+    }
+
+    #[test]
+    fn uuids_are_told_apart_from_everything_like_them() {
+        let id = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
+        let upper = id.to_uppercase();
+        let plain = id.replace('-', "");
+        let bytes: String = uuid(id.as_bytes()).expect("a UUID").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(bytes, plain);
+        let other = id.replace('9', "8");
+        let shifted = "0a1b2c3d4-e5f-6071-8293-a4b5c6d7e8f9";
+        let keys = vec![texts([id, &upper, &plain, &other, shifted, &id.replace('f', "g"), id].map(Some))];
+        assert_eq!(numbers(&[keys]), [[1, 1, 1, 1, 1, 1, 2]]);
+    }
+
+    #[test]
+    fn numbers_are_read_back() {
+        for number in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX] {
+            let mut bytes = Vec::new();
+            append_number(number, &mut bytes);
+            bytes.push(7);
+            assert_eq!(split_number(&bytes), (number, &[7][..]));
+        }
     }
 }
