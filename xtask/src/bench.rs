@@ -59,18 +59,17 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     let options = parse(args)?;
     let bench = prepare(&options)?;
     let case = options.case.as_deref();
-    let has_stages = bench.millpond.is_some() && case.is_none_or(|name| name == STAGES);
-    let rows = match case {
-        Some(STAGES) => Vec::new(),
-        name => case::measure_all(&bench, options.is_quick, name.unwrap_or_default())?,
-    };
+    if case == Some(STAGES) {
+        let stages = stages::measure()?;
+        println!("{stages}");
+        report::write(Part::Stages, &stages)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = case::measure_all(&bench, options.is_quick, case.unwrap_or_default())?;
     let table = report::table(&rows, &machine::describe(bench.runs));
     println!("{table}");
-    let stages = if has_stages { Some(stages::measure(&rows)?) } else { None };
-    println!("{}", stages.as_deref().unwrap_or_default());
-    if let (Some(stages), None, None) = (stages, &options.only, case) {
+    if options.only.is_none() && case.is_none() {
         report::write(Part::Table, &table)?;
-        report::write(Part::Stages, &stages)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -115,16 +114,12 @@ fn build_millpond() -> Result<PathBuf> {
 
 /// Builds an example in release; the command runs it.
 ///
-/// All packages are named, so that dependencies have the features of the release binary and are not built again.
+/// Its packages alone have other features of their dependencies than the binary, so those are built once more.
 ///
 /// # Errors
 /// When it cannot be built.
-fn build_example(name: &str) -> Result<Command> {
-    let packages = ["millpond-cli", "millpond-engine", "millpond-decode"];
-    let mut cargo = process::cargo();
-    cargo.args(["build", "--release", "--example", name]);
-    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
-    process::run(&mut cargo)?;
+fn build_example(package: &str, name: &str) -> Result<Command> {
+    process::run(process::cargo().args(["build", "--release", "--package", package, "--example", name]))?;
     Ok(Command::new(release_folder()?.join("examples").join(name)))
 }
 

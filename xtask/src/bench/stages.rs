@@ -1,15 +1,13 @@
 //! What each stage of a job can do by itself: what `decode_speed` and `encode_speed` print, put together.
 
-use super::report::{Row, number};
-use super::{build_example, case};
+use super::build_example;
+use super::report::number;
 use crate::error::{Error, Result};
 use crate::process;
 
 /// A job whose stages are told apart.
 struct Job {
     what: &'static str,
-    /// Its row in the main table.
-    case: &'static str,
     /// Its line of `decode_speed`.
     decode: &'static str,
     /// Its line of `encode_speed`.
@@ -20,14 +18,12 @@ struct Job {
 const JOBS: [Job; 2] = [
     Job {
         what: "NDJSON, 6 columns",
-        case: case::NDJSON,
         decode: "ndjson of cloudtrail, 6 columns",
         encode: "cloudtrail, 6 columns",
         is_gzip: false,
     },
     Job {
         what: "CloudTrail `.json.gz`, 12 columns",
-        case: case::TRAIL,
         decode: "cloudtrail.gz, 12 columns",
         encode: "cloudtrail, 12 columns",
         is_gzip: true,
@@ -35,28 +31,27 @@ const JOBS: [Job; 2] = [
 ];
 const INFLATE: &str = "inflate alone";
 
-/// Measures the stages. The whole jobs' speeds are taken from `rows`, as far as they are there.
+/// Measures the stages.
 ///
 /// # Errors
 /// When an example cannot be built or run, or does not print a line that is needed.
-pub(super) fn measure(rows: &[Row]) -> Result<String> {
+pub(super) fn measure() -> Result<String> {
     eprintln!("measuring: each stage by itself");
-    let decode = process::output(&mut build_example("decode_speed")?)?;
-    let encode = process::output(&mut build_example("encode_speed")?)?;
-    table(&decode, &encode, rows)
+    let decode = process::output(&mut build_example("millpond-decode", "decode_speed")?)?;
+    let encode = process::output(&mut build_example("millpond-engine", "encode_speed")?)?;
+    table(&decode, &encode)
 }
 
-fn table(decode: &str, encode: &str, rows: &[Row]) -> Result<String> {
+fn table(decode: &str, encode: &str) -> Result<String> {
     let mut columns = Vec::new();
     for job in &JOBS {
-        columns.push(job.speeds(decode, encode, rows)?);
+        columns.push(job.speeds(decode, encode)?);
     }
     let stages = [
         "inflate alone",
         "inflate and parse, no column built",
         "decode: the same, columns built",
         "encode alone: Parquet with zstd",
-        "the whole job (above)",
     ];
     let mut text = format!("| MB per CPU-second | {} | {} |\n|---|---:|---:|\n", JOBS[0].what, JOBS[1].what);
     for (index, stage) in stages.into_iter().enumerate() {
@@ -68,7 +63,7 @@ fn table(decode: &str, encode: &str, rows: &[Row]) -> Result<String> {
 
 impl Job {
     /// Decompressed megabytes per CPU-second of each stage.
-    fn speeds(&self, decode: &str, encode: &str, rows: &[Row]) -> Result<[Option<f64>; 5]> {
+    fn speeds(&self, decode: &str, encode: &str) -> Result<[Option<f64>; 4]> {
         let inflate = if self.is_gzip { numbers(decode, INFLATE)?.last().copied() } else { None };
         let [_, decode_ns, decoded, parsed, ..] = numbers(decode, self.decode)?[..] else {
             return Err(missing(self.decode));
@@ -77,8 +72,7 @@ impl Job {
         // Encoding knows rows only: a row has as many decompressed bytes as it has for the decoder.
         let row_megabytes = decoded * decode_ns / 1e9;
         let encoded = row_megabytes / (encode_ns / 1e9);
-        let whole = rows.iter().find(|row| row.what == self.case).and_then(|row| row.millpond);
-        Ok([inflate, Some(parsed), Some(decoded), Some(encoded), whole.map(|side| side.speed)])
+        Ok([inflate, Some(parsed), Some(decoded), Some(encoded)])
     }
 }
 
@@ -110,13 +104,12 @@ encode                                   rows   ns/row
 cloudtrail, 6 columns                  200000     1000
 cloudtrail, 12 columns                 200000     2000
 ";
-        let table = table(decode, encode, &[]).expect("a table");
+        let table = table(decode, encode).expect("a table");
         let expected = "\
 | inflate alone | - | 900 |
 | inflate and parse, no column built | 800 | 400 |
 | decode: the same, columns built | 600 | 300 |
 | encode alone: Parquet with zstd | 1200 | 600 |
-| the whole job (above) | - | - |
 ";
         assert!(table.ends_with(expected), "{table}");
     }
