@@ -35,6 +35,22 @@ impl Guess {
     }
 }
 
+/// The format that a source declares.
+///
+/// # Errors
+/// `BadInput` for the bytes of a binary format where one of text is declared: each line of them would be a reject.
+pub(super) fn declared(format: &Format, bytes: &[u8]) -> Result<Guess> {
+    match magic::detect(bytes) {
+        Some(magic) if format.is_text() => Err(Error::bad_input(format!(
+            "the file is `{}`, and the source declares `{}`",
+            magic.name(),
+            format.name()
+        ))
+        .hint("`format = \"auto\"` reads each file as what it is, where it can be read")),
+        _ => Ok(Guess::new(format.clone(), format!("the source declares `{}`", format.name()))),
+    }
+}
+
 /// Decides the format of a text or Parquet file.
 ///
 /// # Errors

@@ -353,7 +353,7 @@ impl Decoder {
         window.detect_line_end();
         let guess = match &self.request.format {
             Format::Auto => auto::decide(window.bytes(), window.at_end())?,
-            format => auto::Guess { format: format.clone(), why: format!("the source declares `{}`", format.name()) },
+            format => auto::declared(format, window.bytes())?,
         };
         let is_first = self.rows.summary.why.is_empty();
         if is_first {

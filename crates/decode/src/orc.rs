@@ -23,8 +23,8 @@ use crate::window::Window;
 const NAME: &str = "ORC";
 /// A chunk's compressed length has 23 bits, so no writer makes larger ones.
 const CHUNK_BYTES_MAX: u64 = 16 << 20;
-/// The field of the postscript that has the length of a decompressed chunk.
-const CHUNK_BYTES_FIELD: u64 = 3;
+/// Bytes of the footer, with the file's types and its list of stripes.
+const FOOTER_BYTES_MAX: u64 = 64 << 20;
 
 /// Opens the reader.
 ///
@@ -32,7 +32,7 @@ const CHUNK_BYTES_FIELD: u64 = 3;
 /// `BadInput` for a file whose index cannot be read, such as a cut one.
 pub(crate) fn open(window: &mut Window, rows: &mut Rows, request: &DecodeRequest) -> Result<Box<dyn Records>> {
     let file = Spooled::new(spool(window)?)?;
-    check_chunk_bytes(&file)?;
+    check_tail(&file)?;
     let builder = guarded(NAME, || ArrowReaderBuilder::try_new(file))?
         .with_timestamp_precision(TimestampPrecision::Microsecond)
         .with_batch_size(request.batch_rows.max(1));
@@ -48,42 +48,126 @@ pub(crate) fn open(window: &mut Window, rows: &mut Rows, request: &DecodeRequest
     Ok(Box::new(ColumnarReader::new(NAME, OrcBatches { reader: Some(reader) }, fields, rows)?))
 }
 
-/// Refuses a file that says its chunks are huge: as much memory is taken for each.
-fn check_chunk_bytes(file: &Spooled) -> Result<()> {
+/// Refuses a file whose tail would make its library take as much memory as the file likes, or follow types for ever: a
+/// stack that overflows ends the process, and nothing can catch that.
+fn check_tail(file: &Spooled) -> Result<()> {
+    let refuse = |what: String| Err(Error::bad_input(format!("failed to read the file as {NAME}: {what}")));
     let tail_bytes = file.len().min(256);
     let tail = guarded(NAME, || file.get_bytes(file.len() - tail_bytes, tail_bytes))?;
     let Some((length, before)) = tail.split_last() else { return Ok(()) };
     let postscript = &before[before.len().saturating_sub(usize::from(*length))..];
-    match postscript_number(postscript, CHUNK_BYTES_FIELD) {
-        Some(bytes) if bytes > CHUNK_BYTES_MAX => Err(Error::bad_input(format!(
-            "failed to read the file as {NAME}: it says that its chunks have {bytes} bytes"
-        ))),
-        _ => Ok(()),
+    let number = |wanted| {
+        Fields(postscript).filter_map(|(field, part)| part.number().filter(|_| field == wanted)).last().unwrap_or(0)
+    };
+    let (footer_bytes, codec, chunk_bytes) = (number(1), number(2), number(3));
+    if chunk_bytes > CHUNK_BYTES_MAX {
+        return refuse(format!("it says that its chunks have {chunk_bytes} bytes"));
+    }
+    let end = file.len() - 1 - postscript.len() as u64;
+    if footer_bytes > end.min(FOOTER_BYTES_MAX) {
+        return refuse(format!("it says that its footer has {footer_bytes} bytes"));
+    }
+    let stored = guarded(NAME, || file.get_bytes(end - footer_bytes, footer_bytes))?;
+    match footer(&stored, codec) {
+        Some(footer) if has_sound_types(&footer) => Ok(()),
+        Some(_) => refuse("its types are not in order".to_owned()),
+        None => refuse("its footer cannot be decompressed".to_owned()),
     }
 }
 
-/// A number in a message of protocol buffers (<https://protobuf.dev/programming-guides/encoding/>).
-fn postscript_number(mut message: &[u8], field: u64) -> Option<u64> {
-    let mut found = None;
-    while !message.is_empty() {
-        let tag = varint(&mut message)?;
-        match tag & 7 {
-            0 => {
-                let value = varint(&mut message)?;
-                if tag >> 3 == field {
-                    found = Some(value);
-                }
-            }
-            1 => message = message.get(8..)?,
-            2 => {
-                let length = usize::try_from(varint(&mut message)?).ok()?;
-                message = message.get(length..)?;
-            }
-            5 => message = message.get(4..)?,
-            _ => return found,
+/// The footer, decompressed: chunks, each behind its length and a bit that says whether it is stored as it is.
+fn footer(mut stored: &[u8], codec: u64) -> Option<Vec<u8>> {
+    if codec == 0 {
+        return Some(stored.to_vec());
+    }
+    let mut footer = Vec::new();
+    while let [low, middle, high, rest @ ..] = stored {
+        let header = u32::from_le_bytes([*low, *middle, *high, 0]);
+        let (chunk, behind) = rest.split_at_checked((header >> 1) as usize)?;
+        stored = behind;
+        if header & 1 == 1 {
+            footer.extend_from_slice(chunk);
+        } else {
+            footer.extend(decompressed(chunk, codec)?);
+        }
+        if footer.len() as u64 > FOOTER_BYTES_MAX {
+            return None;
         }
     }
-    found
+    Some(footer)
+}
+
+/// One chunk, decompressed, of at most [`CHUNK_BYTES_MAX`]. LZO is not read.
+fn decompressed(chunk: &[u8], codec: u64) -> Option<Vec<u8>> {
+    let read = |reader: &mut dyn Read| {
+        let mut bytes = Vec::new();
+        reader.take(CHUNK_BYTES_MAX).read_to_end(&mut bytes).ok().map(|_| bytes)
+    };
+    match codec {
+        1 => read(&mut flate2::read::DeflateDecoder::new(chunk)),
+        2 => {
+            snap::raw::decompress_len(chunk).ok().filter(|length| *length as u64 <= CHUNK_BYTES_MAX)?;
+            snap::raw::Decoder::new().decompress_vec(chunk).ok()
+        }
+        4 => lz4_flex::block::decompress(chunk, CHUNK_BYTES_MAX as usize).ok(),
+        5 => read(&mut zstd::stream::read::Decoder::new(chunk).ok()?),
+        _ => None,
+    }
+}
+
+/// Whether every type comes before those that it holds, as the specification orders them, so that none holds itself.
+fn has_sound_types(footer: &[u8]) -> bool {
+    let types = Fields(footer).filter_map(|(field, part)| part.bytes().filter(|_| field == 4));
+    types.enumerate().all(|(index, kind)| {
+        Fields(kind).filter(|(field, _)| *field == 2).all(|(_, part)| match part {
+            Part::Number(held) => held > index as u64,
+            Part::Bytes(mut packed) => {
+                while let Some(held) = varint(&mut packed) {
+                    if held <= index as u64 {
+                        return false;
+                    }
+                }
+                true
+            }
+        })
+    })
+}
+
+/// The fields of a message of protocol buffers (<https://protobuf.dev/programming-guides/encoding/>), by their numbers.
+struct Fields<'a>(&'a [u8]);
+
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Part<'a> {
+    fn number(self) -> Option<u64> {
+        if let Self::Number(number) = self { Some(number) } else { None }
+    }
+
+    fn bytes(self) -> Option<&'a [u8]> {
+        if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (u64, Part<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let tag = varint(&mut self.0)?;
+        let length = match tag & 7 {
+            0 => return Some((tag >> 3, Part::Number(varint(&mut self.0)?))),
+            1 => 8,
+            2 => usize::try_from(varint(&mut self.0)?).ok()?,
+            5 => 4,
+            _ => return None,
+        };
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some((tag >> 3, Part::Bytes(bytes)))
+    }
 }
 
 fn varint(bytes: &mut &[u8]) -> Option<u64> {

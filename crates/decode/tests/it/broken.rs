@@ -141,3 +141,15 @@ fn too_many_fields_are_too_big() {
         assert_eq!(error.kind(), Kind::TooBig, "{error:?}");
     }
 }
+
+#[test]
+fn a_binary_file_where_text_is_declared_is_refused_as_a_whole() {
+    let declared = request(millpond_core::format::Format::Json { records: Vec::new() }, columns("a: int"));
+    let error = try_decode(declared, Box::new(&b"SQLite format 3\0\x10\0\n{\n"[..])).err().expect("an error");
+    assert_eq!(error.kind(), Kind::BadInput);
+    assert!(error.to_string().contains("the file is `sqlite`, and the source declares `json`"), "{error}");
+    assert!(error.hint_text().is_some());
+    // The bytes of a text decide nothing: a source may declare what it likes.
+    let lines = request(millpond_core::format::Format::Lines { start: None }, columns("line: text"));
+    assert_decoded(&decode(lines, b"{\"a\":1}"), &[r#"{"line":"{\"a\":1}"}"#], &[]);
+}
