@@ -320,6 +320,11 @@ impl Decoder {
     fn open_next(&mut self) -> Result<()> {
         loop {
             match self.inputs.next()? {
+                // Nothing of the archive can be read: that is no damage, but the file itself.
+                Next::End if self.inputs.members() == 0 && self.inputs.meter().is_cut() && self.part.is_none() => {
+                    let details: Vec<String> = self.rows.take_rejects().into_iter().map(|part| part.detail).collect();
+                    return Err(Error::bad_input(format!("failed to read the archive: {}", details.join("; "))));
+                }
                 Next::End => {
                     self.part = None;
                     return Ok(());

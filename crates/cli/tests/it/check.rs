@@ -62,7 +62,7 @@ fn patterns_are_tried_before_any_data_comes() {
     pond.source("a", "[format]\ntype = 'regex'\npattern = '(?<x>[a'\n", "select x from input");
     pond.source("b", "format = 'csv'\n[columns]\nt = 'timestamp(%Q)'\n", "select t from input");
     let ran = pond.millpond(&["check"]).fails(1);
-    assert!(ran.stderr.contains("sources/a/source.toml:3: `pattern` is no regular expression"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("sources/a/source.toml:3: `(?<x>[a` is not a regular expression"), "{}", ran.stderr);
     assert!(ran.stderr.contains("sources/b/source.toml:3: `%Q` is no time pattern"), "{}", ran.stderr);
 }
 

@@ -540,8 +540,13 @@ fn archives_may_be_cut_at_every_byte() {
     for bytes in small_archives() {
         let whole = rows(&decode(with_file(), &bytes));
         for cut in 512.min(bytes.len() / 8)..bytes.len() {
-            let Ok(decoded) = try_decode(with_file(), Box::new(Cursor::new(bytes[..cut].to_vec()))) else {
-                panic!("the archive of {} bytes cut at {cut} does not open", bytes.len());
+            let decoded = match try_decode(with_file(), Box::new(Cursor::new(bytes[..cut].to_vec()))) {
+                Ok(decoded) => decoded,
+                // Cut inside the header of its first member.
+                Err(error) => {
+                    assert!(error.kind() == Kind::BadInput && cut < 512, "{cut}: {error:?}");
+                    continue;
+                }
             };
             let rows = rows(&decoded);
             assert!(whole.starts_with(&rows), "{cut}: {rows:?}");

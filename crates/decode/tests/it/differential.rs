@@ -217,6 +217,10 @@ impl std::io::Read for Pieces {
     }
 }
 
+fn behind_first(byte: u8, bytes: &[u8]) -> usize {
+    bytes.iter().position(|other| *other == byte).map_or(0, |position| position + 1)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -244,7 +248,9 @@ proptest! {
     ) {
         let mut file = write_file(&records, Shape::Lines, bits).into_bytes();
         for (position, byte) in flips {
-            let position = position % file.len();
+            // The first line stays whole: it decides that the file is one of lines.
+            let second = behind_first(b'\n', &file);
+            let position = second + position % (file.len() - second);
             if !matches!(file[position], b'\r' | b'\n') && file[position].is_ascii() {
                 file[position] = byte;
             }
