@@ -235,3 +235,17 @@ impl Batches for OrcBatches {
         Ok(batch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_that_hold_themselves_are_not_sound() {
+        // Types are field 4 of the footer; what a type holds is its field 2, here packed.
+        let footer = |held: [u8; 2]| [&[0x22, 6, 0x08, 12, 0x12, 2][..], &held, &[0x22, 2, 0x08, 3]].concat();
+        assert!(has_sound_types(&footer([1, 2])));
+        assert!(!has_sound_types(&footer([1, 0])));
+        assert!(!has_sound_types(&[0x22, 4, 0x08, 12, 0x10, 0]));
+    }
+}
