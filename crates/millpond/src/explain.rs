@@ -68,7 +68,7 @@ pub async fn find(pond: &Pond, name: &str, folder: &Path) -> Result<(Place, Obje
         let Ok(place) = Place::open(&candidate, folder) else { continue };
         let Ok(mut objects) = place.objects().await else { continue };
         if let Some(event) = objects.next().await.transpose()? {
-            let mut object = event.object;
+            let mut object = event;
             let known = inputs.iter().find_map(|input| input.key_below(&object.uri));
             object.key = known.unwrap_or(object.key);
             return Ok((place, object));

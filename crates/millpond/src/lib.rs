@@ -16,6 +16,7 @@ pub mod packs;
 pub mod pipeline;
 pub mod pond;
 pub mod query;
+pub mod queue;
 pub mod source_test;
 pub mod stats;
 pub mod store;

@@ -201,7 +201,7 @@ async fn local_copy(location: &str, folder: &Path) -> Result<Local> {
     };
     let mut objects = place.objects().await?;
     let event = objects.next().await.transpose()?;
-    let object = event.ok_or_else(|| Error::bad_input(format!("nothing at `{location}`")))?.object;
+    let object = event.ok_or_else(|| Error::bad_input(format!("nothing at `{location}`")))?;
     let found = object_store::ObjectStoreExt::get(place.store.as_ref(), &place.path_of(&object)?).await;
     let mut pieces = found.map_err(|error| failed(Box::new(error)))?.into_stream();
     let mut file = tempfile::NamedTempFile::new().map_err(|error| failed(Box::new(error)))?;

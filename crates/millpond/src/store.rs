@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use millpond_core::event::{Event, Object};
+use millpond_core::event::Object;
 use millpond_core::{Error, Result};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -72,14 +72,14 @@ impl Place {
         format!("{}{path}", self.base)
     }
 
-    /// Every object of the place, as events, in the store's order.
-    pub fn list(&self) -> BoxStream<'static, Result<Event>> {
+    /// Every object of the place, in the store's order.
+    pub fn list(&self) -> BoxStream<'static, Result<Object>> {
         let place = self.clone();
         let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
         let listed = self.store.list(prefix);
         listed
             .map(move |meta| match meta {
-                Ok(meta) => Ok(place.event(&meta)),
+                Ok(meta) => Ok(place.object(&meta)),
                 Err(error) => Err(Error::transient(format!("failed to list `{}`", place.url())).because(error)),
             })
             .boxed()
@@ -89,11 +89,11 @@ impl Place {
     ///
     /// # Errors
     /// [`Kind::BadInput`](millpond_core::Kind::BadInput) when there is nothing.
-    pub async fn objects(&self) -> Result<BoxStream<'static, Result<Event>>> {
+    pub async fn objects(&self) -> Result<BoxStream<'static, Result<Object>>> {
         match self.store.head(&self.prefix).await {
             Ok(meta) => {
-                let event = self.event(&meta);
-                Ok(futures::stream::once(async move { Ok(event) }).boxed())
+                let object = self.object(&meta);
+                Ok(futures::stream::once(async move { Ok(object) }).boxed())
             }
             Err(object_store::Error::NotFound { .. }) => {
                 let mut listed = self.list().peekable();
@@ -108,17 +108,17 @@ impl Place {
         }
     }
 
-    fn event(&self, meta: &ObjectMeta) -> Event {
+    fn object(&self, meta: &ObjectMeta) -> Object {
         let below = || meta.location.prefix_match(&self.prefix).map(|parts| Path::from_iter(parts).to_string());
         let key = if self.is_local { below().filter(|key| !key.is_empty()) } else { None };
-        Event::new(Object {
+        Object {
             uri: self.uri(&meta.location),
             bucket: self.bucket.clone(),
             key: key.unwrap_or_else(|| meta.location.to_string()),
             version: version_of(meta),
             size_bytes: meta.size,
             modified_us: meta.last_modified.timestamp_micros(),
-        })
+        }
     }
 
     /// The path of an object of this place's store.
@@ -176,9 +176,9 @@ mod tests {
         std::fs::create_dir(folder.path().join("a b")).expect("folder");
         std::fs::write(folder.path().join("a b/x#1.log"), "x").expect("file");
         let place = Place::open(".", folder.path()).expect("place");
-        let events: Vec<Event> = place.list().try_collect().await.expect("list");
-        assert_eq!(events.len(), 1);
-        let object = &events[0].object;
+        let objects: Vec<Object> = place.list().try_collect().await.expect("list");
+        assert_eq!(objects.len(), 1);
+        let object = &objects[0];
         let path = place.path_of(object).expect("path");
         assert_eq!(place.store.get(&path).await.expect("get").bytes().await.expect("bytes").as_ref(), b"x");
         assert_eq!((object.key.as_str(), object.bucket.as_deref()), ("a b/x#1.log", None));
@@ -191,11 +191,8 @@ mod tests {
         let listed =
             Place::open(".", folder.path()).expect("place").list().try_collect::<Vec<_>>().await.expect("list");
         let named = Place::open("./x #1.log", folder.path()).expect("place").objects().await.expect("objects");
-        let named: Vec<Event> = named.try_collect().await.expect("list");
-        assert_eq!(
-            (&listed[0].object.uri, &listed[0].object.version),
-            (&named[0].object.uri, &named[0].object.version)
-        );
+        let named: Vec<Object> = named.try_collect().await.expect("list");
+        assert_eq!((&listed[0].uri, &listed[0].version), (&named[0].uri, &named[0].version));
     }
 
     #[test]

@@ -83,7 +83,7 @@ async fn read(url: &str, root: &Path, declared: &[Column]) -> Result<(SchemaRef,
     let place = Place::open(url, root)?;
     let mut objects = place.objects().await?;
     let object = futures::StreamExt::next(&mut objects).await.transpose()?;
-    let object = object.ok_or_else(|| Error::bad_input(format!("nothing at `{url}`")))?.object;
+    let object = object.ok_or_else(|| Error::bad_input(format!("nothing at `{url}`")))?;
     if object.size_bytes > TABLE_BYTES_MAX {
         let error = Error::too_big(format!("`{url}` has {} bytes, more than {TABLE_BYTES_MAX}", object.size_bytes));
         return Err(error.hint("tables are held in memory by every worker: keep the columns and rows that you join"));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use millpond_core::balance::Balance;
-use millpond_core::event::{Event, Object};
+use millpond_core::event::Object;
 use millpond_core::plan::plan;
 use millpond_core::receipt::{Receipt, Status};
 use millpond_core::route::route;
@@ -182,10 +182,10 @@ impl Worker {
         for file in files {
             let place = Place::open(file, folder)?;
             // A file of an input has the key that routes match there, however it is named here.
-            let events = place.objects().await?.map_ok(|mut event| {
-                let known = inputs.iter().find_map(|input| input.key_below(&event.object.uri));
-                event.object.key = known.unwrap_or(event.object.key);
-                event
+            let events = place.objects().await?.map_ok(|mut object| {
+                let known = inputs.iter().find_map(|input| input.key_below(&object.uri));
+                object.key = known.unwrap_or(object.key);
+                object
             });
             self.drain(&place, events.boxed(), None).await?;
         }
@@ -204,8 +204,8 @@ impl Worker {
                 let settle = place.folder().map(|_| SETTLE);
                 // A sweep sees every object again: those that are done are not told again.
                 let node = Arc::clone(&self.node);
-                let is_new = move |event: &Result<Event>| {
-                    let is_done = event.as_ref().is_ok_and(|event| is_done(&node, &event.object));
+                let is_new = move |object: &Result<Object>| {
+                    let is_done = object.as_ref().is_ok_and(|object| is_done(&node, object));
                     futures::future::ready(!is_done)
                 };
                 let events = place.list().filter(is_new).boxed();
@@ -282,7 +282,7 @@ impl Worker {
     async fn drain(
         &mut self,
         place: &Place,
-        events: BoxStream<'_, Result<Event>>,
+        events: BoxStream<'_, Result<Object>>,
         settle: Option<Duration>,
     ) -> Result<()> {
         let config = &self.node.pond.config;
@@ -307,7 +307,7 @@ impl Worker {
                 _ = stop.wait_for(|stop| *stop), if !is_stopping => {}
                 event = events.next(), if !is_stopping && waiting.len() < LISTED_MAX && !events.is_done() => {
                     if let Some(event) = event {
-                        let object = event?.object;
+                        let object = event?;
                         if self.may_start(&object, settle) {
                             self.summary.found += 1;
                             self.progress.found(&object);
