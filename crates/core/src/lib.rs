@@ -11,6 +11,7 @@ pub mod event;
 pub mod format;
 pub mod glob;
 pub mod job;
+pub mod notice;
 pub mod plan;
 pub mod receipt;
 pub mod route;
