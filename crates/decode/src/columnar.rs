@@ -149,11 +149,14 @@ pub(crate) fn check_fields(fields: &Fields, rows: &Rows) -> Result<()> {
     // The record itself is one deep.
     match fields.iter().find(|field| types::depth(field.data_type()) + 1 > depth_max) {
         None => Ok(()),
-        Some(field) => {
-            Err(Error::too_big(format!("the column `{}` is nested more than {depth_max} deep", field.name()))
-                .hint("raise `depth` under `[limits]` in source.toml"))
-        }
+        Some(field) => Err(too_deep(&format!("the column `{}` is", field.name()), depth_max, usize::MAX)),
     }
+}
+
+/// The error of a schema that is nested deeper than `depth_max`, or than a cap that no limit raises.
+pub(crate) fn too_deep(what: &str, depth_max: usize, cap: usize) -> Error {
+    let error = Error::too_big(format!("{what} nested more than {} deep", depth_max.min(cap)));
+    if depth_max < cap { error.hint("raise `depth` under `[limits]` in source.toml") } else { error }
 }
 
 impl<B: Batches> ColumnarReader<B> {

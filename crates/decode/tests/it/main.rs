@@ -6,6 +6,7 @@ mod columnar;
 mod compressions;
 mod dialects;
 mod differential;
+mod hostile;
 mod json;
 mod learning;
 mod properties;

@@ -1,0 +1,78 @@
+//! Files that would make a format's library overflow its stack, which ends the process and not only the test: they end
+//! in an error.
+
+use std::io::Cursor;
+
+use millpond_core::format::{DecodeRequest, Format};
+use millpond_core::{Error, Kind};
+
+use super::{request, try_decode};
+
+/// A number of seven bits a byte, the lowest first, as protocol buffers and Thrift write it.
+fn number(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+fn error_of(request: DecodeRequest, bytes: &[u8]) -> Error {
+    match try_decode(request, Box::new(Cursor::new(bytes.to_vec()))) {
+        Ok(decoded) => panic!("the file decodes: {:?}", decoded.rejects),
+        Err(error) => error,
+    }
+}
+
+fn with_depth(format: Format, depth_max: usize) -> DecodeRequest {
+    let mut request = request(format, Vec::new());
+    request.limits.depth_max = depth_max;
+    request
+}
+
+/// A field of bytes of a protocol buffer.
+fn field(id: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[id << 3 | 2][..], &number(bytes.len() as u64), bytes].concat()
+}
+
+/// An ORC file without rows, of which each type holds the next one, and the last one of them this.
+fn orc_of_types(count: u64, last: Option<u64>) -> Vec<u8> {
+    let kind = |index: u64| {
+        let held = if index + 1 < count { Some(index + 1) } else { last };
+        match held {
+            // A struct with one member.
+            Some(held) => [&[0x08, 12][..], &field(2, &number(held)), &field(3, b"x")].concat(),
+            // A number.
+            None => vec![0x08, 3],
+        }
+    };
+    let footer: Vec<u8> = (0..count).flat_map(|index| field(4, &kind(index))).collect();
+    // Bytes of the footer; no compression; bytes of the metadata; `ORC` as field 8000.
+    let mut postscript = [&[0x08][..], &number(footer.len() as u64), &[0x10, 0, 0x28, 0]].concat();
+    postscript.extend([0x82, 0xf4, 0x03, 3, b'O', b'R', b'C']);
+    [b"ORC", &footer[..], &postscript, &[postscript.len() as u8]].concat()
+}
+
+#[test]
+fn orc_types_that_nest_for_ever_are_refused() {
+    for last in [0, 1 << 32] {
+        let error = error_of(request(Format::Orc, Vec::new()), &orc_of_types(3, Some(last)));
+        assert_eq!(error.kind(), Kind::BadInput);
+    }
+    let error = error_of(with_depth(Format::Orc, 20), &orc_of_types(100_000, None));
+    assert_eq!(error.kind(), Kind::TooBig);
+    assert_eq!(error.to_string(), "the file's types are nested more than 20 deep");
+    assert_eq!(error.hint_text(), Some("raise `depth` under `[limits]` in source.toml"));
+}
+
+#[test]
+fn orc_types_may_be_nested_as_deep_as_the_limit_says() {
+    for (depth_max, count) in [(20, 21), (usize::MAX, 201)] {
+        let decoded = try_decode(with_depth(Format::Orc, depth_max), Box::new(Cursor::new(orc_of_types(count, None))));
+        assert_eq!(decoded.expect("within the limit").rows.len(), 0);
+        let error = error_of(with_depth(Format::Orc, depth_max), &orc_of_types(count + 1, None));
+        assert_eq!(error.kind(), Kind::TooBig);
+    }
+}
