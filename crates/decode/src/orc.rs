@@ -1,8 +1,8 @@
 //! Apache ORC (<https://orc.apache.org/specification/ORCv1/>): kept in a temporary file, because its index is at its
 //! end, and read by stripe, only the columns that are asked for.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use orc_rust::schema::TimestampPrecision;
 use crate::Records;
 use crate::columnar::{Batches, ColumnarReader, check_fields, guarded, needed, too_deep};
 use crate::rows::Rows;
-use crate::spool::spool;
+use crate::spool::{Section, SharedFile, Spooled, spool};
 use crate::window::Window;
 
 const NAME: &str = "ORC";
@@ -34,9 +34,9 @@ const DEPTH_CAP: usize = 200;
 /// # Errors
 /// `BadInput` for a file whose index cannot be read, such as a cut one.
 pub(crate) fn open(window: &mut Window, rows: &mut Rows, request: &DecodeRequest) -> Result<Box<dyn Records>> {
-    let file = Spooled::new(spool(window)?)?;
+    let file = Arc::new(Spooled::new(spool(window)?)?);
     check_tail(&file, rows.limits.depth_max)?;
-    let builder = guarded(NAME, || ArrowReaderBuilder::try_new(file))?
+    let builder = guarded(NAME, || ArrowReaderBuilder::try_new(SharedFile(file)))?
         .with_timestamp_precision(TimestampPrecision::Microsecond)
         .with_batch_size(request.batch_rows.max(1));
     let schema = guarded(NAME, || Ok::<_, Error>(builder.schema()))?;
@@ -57,8 +57,8 @@ pub(crate) fn open(window: &mut Window, rows: &mut Rows, request: &DecodeRequest
 /// The library must not find other types than are found here, so what the two could read differently is refused.
 fn check_tail(file: &Spooled, depth_max: usize) -> Result<()> {
     let refuse = |what: String| Err(Error::bad_input(format!("failed to read the file as {NAME}: {what}")));
-    let tail_bytes = file.len().min(256);
-    let tail = guarded(NAME, || file.get_bytes(file.len() - tail_bytes, tail_bytes))?;
+    let tail_bytes = file.length().min(256);
+    let tail = file.bytes_at(file.length() - tail_bytes, tail_bytes)?;
     let Some((length, before)) = tail.split_last() else { return Ok(()) };
     let postscript = &before[before.len().saturating_sub(usize::from(*length))..];
     let Ok(Postscript { footer_bytes, codec, chunk_bytes }) = Postscript::read(postscript) else {
@@ -67,11 +67,11 @@ fn check_tail(file: &Spooled, depth_max: usize) -> Result<()> {
     if chunk_bytes > CHUNK_BYTES_MAX {
         return refuse(format!("it says that its chunks have {chunk_bytes} bytes"));
     }
-    let end = file.len() - 1 - postscript.len() as u64;
+    let end = file.length() - 1 - postscript.len() as u64;
     if footer_bytes > end.min(FOOTER_BYTES_MAX) {
         return refuse(format!("it says that its footer has {footer_bytes} bytes"));
     }
-    let stored = guarded(NAME, || file.get_bytes(end - footer_bytes, footer_bytes))?;
+    let stored = file.bytes_at(end - footer_bytes, footer_bytes)?;
     let Some(footer) = footer(&stored, codec) else { return refuse("its footer cannot be decompressed".to_owned()) };
     match check_types(&footer, depth_max.min(DEPTH_CAP)) {
         Ok(()) => Ok(()),
@@ -260,46 +260,25 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// The file, with every request held against its length before memory is taken for it.
-struct Spooled {
-    file: File,
-    length: u64,
-}
-
-impl Spooled {
-    fn new(file: File) -> Result<Self> {
-        let failed = |error: io::Error| Error::transient("failed to read a temporary file").because(error);
-        let length = file.metadata().map_err(failed)?.len();
-        Ok(Self { file, length })
-    }
-}
-
-impl ChunkReader for Spooled {
-    type T = File;
+impl ChunkReader for SharedFile {
+    type T = Section;
 
     fn len(&self) -> u64 {
-        self.length
+        self.0.length()
     }
 
-    fn get_read(&self, offset: u64) -> io::Result<File> {
-        let mut file = self.file.try_clone()?;
-        file.seek(SeekFrom::Start(offset))?;
-        Ok(file)
+    fn get_read(&self, offset: u64) -> io::Result<Section> {
+        Ok(Section::new(&self.0, offset, self.0.length()))
     }
 
     fn get_bytes(&self, offset: u64, length: u64) -> io::Result<Bytes> {
-        if offset.checked_add(length).is_none_or(|end| end > self.length) {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a part lies beyond the end of the file"));
-        }
-        let mut bytes = vec![0; length as usize];
-        self.get_read(offset)?.read_exact(&mut bytes)?;
-        Ok(bytes.into())
+        self.0.bytes_at(offset, length).map(Bytes::from).map_err(io::Error::other)
     }
 }
 
 struct OrcBatches {
     /// `None` behind the last batch and after an error.
-    reader: Option<ArrowReader<Spooled>>,
+    reader: Option<ArrowReader<SharedFile>>,
 }
 
 impl Batches for OrcBatches {

@@ -71,7 +71,24 @@ impl Spooled {
         }
         Ok(count)
     }
+
+    /// The bytes of a part, its end held against the file's before memory is taken for it.
+    ///
+    /// # Errors
+    /// `BadInput` for a part that the file does not have; `Transient` where the file cannot be read.
+    pub(crate) fn bytes_at(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
+        let beyond = || Error::bad_input("a part lies beyond the end of the file");
+        if offset.checked_add(length).is_none_or(|end| end > self.length) {
+            return Err(beyond());
+        }
+        let mut bytes = vec![0; length as usize];
+        if self.read_at(offset, &mut bytes)? < bytes.len() { Err(beyond()) } else { Ok(bytes) }
+    }
 }
+
+/// A temporary file as the libraries of columnar formats read it.
+#[derive(Clone)]
+pub(crate) struct SharedFile(pub(crate) Arc<Spooled>);
 
 #[cfg(unix)]
 fn read_once_at(file: &File, offset: u64, out: &mut [u8]) -> io::Result<usize> {
@@ -107,5 +124,22 @@ impl Read for Section {
         let count = self.file.read_at(self.position, &mut out[..length]).map_err(io::Error::other)?;
         self.position += count as u64;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_beyond_the_end_is_refused_before_memory_is_taken() {
+        let mut file = temporary_file().expect("a temporary file");
+        file.write_all(b"abc").expect("a temporary file");
+        let file = Spooled::new(file).expect("a temporary file");
+        assert_eq!(file.bytes_at(1, 2).expect("a part of it"), b"bc");
+        for (offset, length) in [(1, 3), (0, u64::MAX), (u64::MAX, 2), (4, 0)] {
+            let error = file.bytes_at(offset, length).expect_err("beyond the end");
+            assert_eq!(error.kind(), millpond_core::Kind::BadInput);
+        }
     }
 }
