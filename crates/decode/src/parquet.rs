@@ -1,21 +1,27 @@
 //! Apache Parquet (<https://parquet.apache.org/docs/file-format/>): kept in a temporary file, because its index is at
 //! its end, and read by row group, only the columns that are asked for.
 
-use std::fs::File;
+mod footer;
+
+use std::io::BufReader;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use millpond_core::Result;
 use millpond_core::format::DecodeRequest;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::{ChunkReader, Length};
 
 use crate::Records;
 use crate::columnar::{Batches, ColumnarReader, check_fields, guarded, needed};
 use crate::rows::{BATCH_BYTES, Rows};
-use crate::spool::spool;
+use crate::spool::{Section, SharedFile, Spooled, spool};
 use crate::window::Window;
 
 const NAME: &str = "Parquet";
@@ -25,8 +31,11 @@ const NAME: &str = "Parquet";
 /// # Errors
 /// `BadInput` for a file whose index cannot be read, such as a cut or an encrypted one.
 pub(crate) fn open(window: &mut Window, rows: &mut Rows, request: &DecodeRequest) -> Result<Box<dyn Records>> {
-    let file = spool(window)?;
-    let index = guarded(NAME, || ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())).map_err(|error| {
+    let file = SharedFile(Arc::new(Spooled::new(spool(window)?)?));
+    // With the schema given, the library does not read another one.
+    let schema = footer::read_schema(&file.0, rows.limits.depth_max)?;
+    let options = ArrowReaderOptions::new().with_parquet_schema(schema);
+    let index = guarded(NAME, || ArrowReaderMetadata::load(&file, options)).map_err(|error| {
         match error.chain().to_lowercase().contains("encrypt") {
             true => error.hint("encrypted files cannot be read"),
             false => error,
@@ -49,8 +58,27 @@ fn rows_at_once(index: &ParquetMetaData, batch_rows: usize) -> usize {
     (BATCH_BYTES / longest.max(1)).clamp(1, batch_rows.max(1))
 }
 
+impl Length for SharedFile {
+    fn len(&self) -> u64 {
+        self.0.length()
+    }
+}
+
+impl ChunkReader for SharedFile {
+    type T = BufReader<Section>;
+
+    fn get_read(&self, offset: u64) -> Result<Self::T, ParquetError> {
+        Ok(BufReader::new(Section::new(&self.0, offset, self.0.length())))
+    }
+
+    fn get_bytes(&self, offset: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let bytes = self.0.bytes_at(offset, length as u64).map_err(|error| ParquetError::External(error.into()))?;
+        Ok(bytes.into())
+    }
+}
+
 struct ParquetBatches {
-    file: File,
+    file: SharedFile,
     index: ArrowReaderMetadata,
     /// The columns to read.
     mask: ProjectionMask,
@@ -64,7 +92,7 @@ impl ParquetBatches {
     /// Opens the next row group. Each has a reader of its own: damage in one does not cost rows of those before.
     fn open_group(&self, group: usize) -> Result<ParquetRecordBatchReader> {
         guarded(NAME, || {
-            ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.try_clone()?, self.index.clone())
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.index.clone())
                 .with_projection(self.mask.clone())
                 .with_batch_size(self.batch_rows)
                 .with_row_groups(vec![group])

@@ -76,3 +76,33 @@ fn orc_types_may_be_nested_as_deep_as_the_limit_says() {
         assert_eq!(error.kind(), Kind::TooBig);
     }
 }
+
+/// A Parquet file without rows, whose schema is this many groups in each other and a column.
+fn parquet_of_groups(count: u64) -> Vec<u8> {
+    // Optional, its name, its children.
+    let group = [0x35, 2, 0x18, 1, b'g', 0x15, 2, 0];
+    let column = [0x15, 2, 0x25, 2, 0x18, 1, b'c', 0];
+    // The version, the schema, the number of rows, no row groups.
+    let start = [&[0x15, 2, 0x19, 0xfc][..], &number(count + 1)].concat();
+    let footer = [&start[..], &group.repeat(count as usize)[..], &column, &[0x16, 0, 0x19, 0x0c, 0]].concat();
+    [b"PAR1", &footer[..], &(footer.len() as u32).to_le_bytes(), b"PAR1"].concat()
+}
+
+#[test]
+fn parquet_groups_that_nest_too_deep_are_refused() {
+    let error = error_of(with_depth(Format::Parquet, 20), &parquet_of_groups(50_000));
+    assert_eq!(error.kind(), Kind::TooBig);
+    assert_eq!(error.to_string(), "the file's schema is nested more than 20 deep");
+    assert_eq!(error.hint_text(), Some("raise `depth` under `[limits]` in source.toml"));
+}
+
+#[test]
+fn parquet_groups_may_be_nested_as_deep_as_the_limit_says() {
+    for (depth_max, count) in [(20, 20), (usize::MAX, 256)] {
+        let file = Box::new(Cursor::new(parquet_of_groups(count)));
+        let decoded = try_decode(with_depth(Format::Parquet, depth_max), file).expect("within the limit");
+        assert_eq!(decoded.rows.len(), 0);
+        let error = error_of(with_depth(Format::Parquet, depth_max), &parquet_of_groups(count + 1));
+        assert_eq!(error.kind(), Kind::TooBig);
+    }
+}
