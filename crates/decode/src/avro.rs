@@ -4,6 +4,8 @@
 //! The blocks are framed and decompressed here, under the limits, and handed to `arrow-avro` in groups, so that a
 //! damaged block costs itself alone.
 
+mod schema;
+
 use std::collections::VecDeque;
 use std::io::{Cursor, Read};
 
@@ -50,9 +52,11 @@ pub(crate) fn open(window: &mut Window, rows: &mut Rows, _: &DecodeRequest) -> R
     };
     let codec = guarded(NAME, || header.compression())?;
     let schema = guarded(NAME, || header.writer_schema())?.json_string;
+    let schema = guarded(NAME, || serde_json::from_str(&schema))?;
+    schema::check(&schema, rows.limits.depth_max)?;
     let marker = header.sync();
     window.consume(header.header_len() as usize);
-    let schema = texts_as_written(&schema).unwrap_or(schema);
+    let schema = texts_as_written(schema);
     let mut batches = AvroBatches {
         header: header_of(&schema, &marker),
         marker,
@@ -82,7 +86,7 @@ pub(crate) fn open(window: &mut Window, rows: &mut Rows, _: &DecodeRequest) -> R
 }
 
 /// The schema with UUIDs that are written as text left as text.
-fn texts_as_written(schema: &str) -> Option<String> {
+fn texts_as_written(mut schema: Value) -> String {
     fn walk(schema: &mut Value) {
         match schema {
             Value::Object(members) => {
@@ -98,9 +102,8 @@ fn texts_as_written(schema: &str) -> Option<String> {
             _ => {}
         }
     }
-    let mut schema: Value = serde_json::from_str(schema).ok()?;
     walk(&mut schema);
-    Some(schema.to_string())
+    schema.to_string()
 }
 
 /// Whether values of a field take no bytes, so that a block can claim any number of them.

@@ -421,7 +421,7 @@ fn avro_text(text: &str) -> Vec<u8> {
 }
 
 /// A file of one uncompressed block.
-fn avro_file(schema: &str, count: i64, data: &[u8]) -> Vec<u8> {
+pub(crate) fn avro_file(schema: &str, count: i64, data: &[u8]) -> Vec<u8> {
     let marker = [7; 16];
     [
         b"Obj\x01".to_vec(),

@@ -6,6 +6,7 @@ use std::io::Cursor;
 use millpond_core::format::{DecodeRequest, Format};
 use millpond_core::{Error, Kind};
 
+use super::columnar::avro_file;
 use super::{request, try_decode};
 
 /// A number of seven bits a byte, the lowest first, as protocol buffers and Thrift write it.
@@ -104,5 +105,55 @@ fn parquet_groups_may_be_nested_as_deep_as_the_limit_says() {
         assert_eq!(decoded.rows.len(), 0);
         let error = error_of(with_depth(Format::Parquet, depth_max), &parquet_of_groups(count + 1));
         assert_eq!(error.kind(), Kind::TooBig);
+    }
+}
+
+fn avro_of(fields: &[String]) -> Vec<u8> {
+    avro_file(&format!(r#"{{"type":"record","name":"r","fields":[{}]}}"#, fields.join(",")), 0, b"")
+}
+
+/// An Avro file whose types each hold the one before, by its name, once or more.
+fn avro_of_names(count: usize, each: usize) -> Vec<u8> {
+    let field = |index: usize| {
+        let kind = if index == 0 { "int".to_owned() } else { format!("r{}", index - 1) };
+        let inner: Vec<String> = (0..each).map(|place| format!(r#"{{"name":"f{place}","type":"{kind}"}}"#)).collect();
+        let inner = inner.join(",");
+        format!(r#"{{"name":"f{index}","type":{{"type":"record","name":"r{index}","fields":[{inner}]}}}}"#)
+    };
+    avro_of(&(0..count).map(field).collect::<Vec<_>>())
+}
+
+#[test]
+fn avro_names_of_too_much_are_refused() {
+    let error = error_of(with_depth(Format::Avro, 20), &avro_of_names(10_000, 1));
+    assert_eq!(error.kind(), Kind::TooBig);
+    assert_eq!(error.to_string(), "the file's schema is nested more than 20 deep");
+    assert_eq!(error.hint_text(), Some("raise `depth` under `[limits]` in source.toml"));
+    let error = error_of(with_depth(Format::Avro, 50), &avro_of_names(40, 2));
+    assert_eq!(error.kind(), Kind::TooBig);
+}
+
+#[test]
+fn avro_types_may_be_nested_as_deep_as_the_limit_says() {
+    for (depth_max, count) in [(20, 19), (usize::MAX, 63)] {
+        let file = Box::new(Cursor::new(avro_of_names(count, 1)));
+        let decoded = try_decode(with_depth(Format::Avro, depth_max), file).expect("within the limit");
+        assert_eq!(decoded.rows.len(), 0);
+        let error = error_of(with_depth(Format::Avro, depth_max), &avro_of_names(count + 1, 1));
+        assert_eq!(error.kind(), Kind::TooBig);
+    }
+}
+
+#[test]
+fn avro_records_of_themselves_and_deep_json_are_refused() {
+    let itself = r#"{"name":"next","type":["null","r"]}"#.to_owned();
+    assert_eq!(error_of(request(Format::Avro, Vec::new()), &avro_of(&[itself])).kind(), Kind::BadInput);
+    for (open, close) in [(r#"{"type":"array","items":"#, "}"), (r#"{"type":"#, "}"), ("[", "]")] {
+        for count in [100, 100_000] {
+            let kind = format!(r#"{}"int"{}"#, open.repeat(count), close.repeat(count));
+            let field = format!(r#"{{"name":"a","type":{kind}}}"#);
+            let error = error_of(request(Format::Avro, Vec::new()), &avro_of(&[field]));
+            assert!(matches!(error.kind(), Kind::BadInput | Kind::TooBig), "{open} {count}: {error:?}");
+        }
     }
 }
