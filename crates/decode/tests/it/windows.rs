@@ -473,7 +473,31 @@ impl Log {
         self.chunk.push(0x04);
         self.open("EventData");
         self.element("Data", text);
-        self.chunk.extend([0x04, 0x04, 0x00]);
+        self.chunk.extend([0x04, 0x04]);
+        self.end_event(start);
+    }
+
+    /// An event of elements in each other.
+    fn nested_event(&mut self, levels: usize) {
+        let start = self.chunk.len();
+        self.chunk.extend(b"**\0\0\0\0\0\0");
+        self.chunk.extend(9_u64.to_le_bytes());
+        self.chunk.extend(133_500_000_000_000_000_u64.to_le_bytes());
+        self.chunk.extend([0x0f, 1, 1, 0]);
+        let name = self.chunk.len() as u32 + 9;
+        self.open("Event");
+        for _ in 1..levels {
+            // The name is where the first element has it.
+            self.chunk.extend([0x01, 0, 0, 0, 0]);
+            self.chunk.extend(name.to_le_bytes());
+            self.chunk.push(0x02);
+        }
+        self.chunk.extend(vec![0x04; levels]);
+        self.end_event(start);
+    }
+
+    fn end_event(&mut self, start: usize) {
+        self.chunk.push(0x00);
         let size = (self.chunk.len() + 4 - start) as u32;
         self.chunk[start + 4..start + 8].copy_from_slice(&size.to_le_bytes());
         self.chunk.extend(size.to_le_bytes());
@@ -567,6 +591,31 @@ fn broken_records_cost_themselves() {
     let reasons: Vec<&str> = decoded.rejects.iter().map(|reject| reject.reason).collect();
     assert_eq!(reasons, ["bad_evtx_record"]);
     assert_eq!(decoded.rejects[0].raw, bytes[4096 + places[1]..4096 + places[3]]);
+}
+
+#[test]
+fn events_of_many_levels_cost_themselves() {
+    for (levels, depth_max, reason) in [
+        (100, 128, None),
+        (129, 128, Some("too_deep")),
+        (511, usize::MAX, None),
+        (4_000, usize::MAX, Some("bad_evtx_record")),
+    ] {
+        let mut log = log(1..2);
+        log.nested_event(levels);
+        log.event(2, "behind it");
+        let mut request = evtx_request();
+        request.limits.depth_max = depth_max;
+        let decoded = decode(request, &[header(), log.chunk(1)].concat());
+        let reasons: Vec<_> = decoded.rejects.iter().map(|reject| reject.reason).collect();
+        assert_eq!(
+            reasons,
+            Vec::from_iter(reason),
+            "{levels}: {:?}",
+            decoded.rejects.first().map(|reject| &reject.detail)
+        );
+        assert_eq!(identifiers(&decoded), [1, 2], "{levels}");
+    }
 }
 
 #[test]
