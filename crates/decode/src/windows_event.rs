@@ -13,13 +13,14 @@
 //!   `EventData`. A text that fills a column is not in `_rest`.
 //! - A name that comes again in one object has a number behind it: `x`, `x_2`, `x_3`.
 
-use std::borrow::Cow;
+mod names;
+mod xml;
+
 use std::collections::BTreeMap;
 
 use millpond_core::Error;
 use millpond_core::columns::{Column, ColumnType, TimeFormat};
 use quick_xml::Reader;
-use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesStart, Event};
 
 use crate::builders::write_member;
@@ -28,16 +29,8 @@ use crate::json::text::quote;
 use crate::rows::{Record, Rows};
 use crate::values::{Kind, Value};
 use crate::window::is_blank;
-
-/// Bytes of the longest name of a character: `#x10FFFF` with some zeros in front.
-const REFERENCE_MAX: usize = 32;
-
-/// Why an event cannot be used.
-pub(crate) struct Refusal {
-    pub(crate) reason: &'static str,
-    /// One sentence for a person.
-    pub(crate) detail: String,
-}
+use crate::windows_event::names::{Key, Names};
+use crate::windows_event::xml::{Refusal, add_reference, attributes, not_xml, unescape};
 
 /// Reads events one after another, each into the values of one record.
 pub(crate) struct EventReader {
@@ -117,86 +110,6 @@ enum Role {
     Member,
     /// An unnamed `Data` of `EventData`.
     Item,
-}
-
-/// A name; without an index once the file has more names than are kept.
-#[derive(Clone, Copy, Default)]
-struct Key {
-    index: Option<u32>,
-    column: Option<u32>,
-}
-
-/// The names of fields or of members, numbered where they come again in an object.
-struct Names {
-    keys: Keys,
-    previous: Option<u32>,
-    /// By name, the object that had it last, and the number that it had there.
-    last: Vec<(u64, u32)>,
-    /// What `last` was for objects that are still open.
-    undo: Vec<(u32, (u64, u32))>,
-}
-
-impl Names {
-    fn new(keys: Keys) -> Self {
-        Self { keys, previous: None, last: Vec::new(), undo: Vec::new() }
-    }
-
-    fn clear(&mut self) {
-        self.previous = None;
-        self.undo.clear();
-    }
-
-    /// The name in an object of a record, with a number where the object has it already.
-    fn key(&mut self, name: &[u8], object: u64, record: u64) -> Key {
-        let Some(index) = self.keys.named(name, self.previous) else { return self.not_kept(name) };
-        self.previous = Some(index);
-        if self.take(index, object, record) {
-            return self.kept(index);
-        }
-        loop {
-            let number = &mut self.last[index as usize].1;
-            *number += 1;
-            let name = [name, format!("_{number}").as_bytes()].concat();
-            let Some(index) = self.keys.named(&name, None) else { return self.not_kept(&name) };
-            if self.take(index, object, record) {
-                return self.kept(index);
-            }
-        }
-    }
-
-    /// Notes that the object has the name; `false` where it has it already.
-    fn take(&mut self, index: u32, object: u64, record: u64) -> bool {
-        if self.last.len() <= index as usize {
-            self.last.resize(index as usize + 1, (0, 0));
-        }
-        let last = &mut self.last[index as usize];
-        if last.0 == object {
-            return false;
-        }
-        if last.0 >= record {
-            self.undo.push((index, *last));
-        }
-        *last = (object, 1);
-        true
-    }
-
-    /// Closes the objects opened since `undo` was that long.
-    fn close(&mut self, undo_start: usize) {
-        while self.undo.len() > undo_start {
-            if let Some((index, last)) = self.undo.pop() {
-                self.last[index as usize] = last;
-            }
-        }
-    }
-
-    fn kept(&self, index: u32) -> Key {
-        Key { index: Some(index), column: self.keys.get(index).column }
-    }
-
-    #[cold]
-    fn not_kept(&self, name: &[u8]) -> Key {
-        Key { index: None, column: self.keys.column_of(name) }
-    }
 }
 
 impl EventReader {
@@ -660,67 +573,4 @@ fn is_number_field(name: &str) -> bool {
 /// Whether the text is a whole number as JSON writes it.
 fn is_plain_number(text: &[u8]) -> bool {
     text.iter().all(u8::is_ascii_digit) && (text[0] != b'0' || text.len() == 1)
-}
-
-fn not_xml(error: impl std::fmt::Display) -> Refusal {
-    Refusal { reason: "bad_xml", detail: format!("the event is no XML: {error},") }
-}
-
-/// The attributes of an element without those that declare namespaces.
-fn attributes<'a>(start: &'a BytesStart<'a>) -> impl Iterator<Item = Result<Attribute<'a>, Refusal>> {
-    let mut attributes = start.attributes();
-    // The check looks at all attributes before each.
-    attributes.with_checks(false);
-    attributes
-        .filter(|attribute| !attribute.as_ref().is_ok_and(|attribute| attribute.key.as_namespace_binding().is_some()))
-        .map(|attribute| attribute.map_err(not_xml))
-}
-
-/// The text of an attribute.
-fn unescape(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'&', &text).is_none() {
-        return text;
-    }
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = &text[..];
-    while let Some(start) = memchr::memchr(b'&', rest) {
-        out.extend_from_slice(&rest[..start]);
-        rest = &rest[start + 1..];
-        match rest.iter().take(REFERENCE_MAX).position(|byte| *byte == b';') {
-            Some(end) => {
-                add_reference(&rest[..end], &mut out);
-                rest = &rest[end + 1..];
-            }
-            None => out.push(b'&'),
-        }
-    }
-    out.extend_from_slice(rest);
-    Cow::Owned(out)
-}
-
-/// Adds the character of an entity or a character reference; others stay as they are.
-fn add_reference(name: &[u8], out: &mut Vec<u8>) {
-    match character(name) {
-        Some(character) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
-        None => {
-            out.push(b'&');
-            out.extend_from_slice(name);
-            out.push(b';');
-        }
-    }
-}
-
-/// The character of an entity (XML 1.0, section 4.6) or of a character reference (section 4.1).
-fn character(name: &[u8]) -> Option<char> {
-    let code = |digits: &[u8], radix| u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok();
-    match name {
-        b"lt" => Some('<'),
-        b"gt" => Some('>'),
-        b"amp" => Some('&'),
-        b"quot" => Some('"'),
-        b"apos" => Some('\''),
-        [b'#', b'x', hex @ ..] => char::from_u32(code(hex, 16)?),
-        [b'#', digits @ ..] => char::from_u32(code(digits, 10)?),
-        _ => None,
-    }
 }
