@@ -1,4 +1,5 @@
-//! Records of named values that differ from record to record: what key-value, CEF and Windows events have in common.
+//! Records of named values that differ from record to record: what key-value, CEF, LEEF, Linux audit events and syslog
+//! have in common.
 
 use std::collections::BTreeMap;
 
