@@ -28,6 +28,8 @@ const FOOTER_BYTES_MAX: u64 = 64 << 20;
 /// Types inside each other, whatever the limits. The library calls itself for each, which in a debug build takes 7 to
 /// 10 KiB of the 2 MiB that a thread has.
 const DEPTH_CAP: usize = 200;
+/// Types, each counted once more for every type that it lies in: the library keeps the numbers of all in each of those.
+const TYPES_MAX: usize = 1 << 20;
 
 /// Opens the reader.
 ///
@@ -76,6 +78,7 @@ fn check_tail(file: &Spooled, depth_max: usize) -> Result<()> {
     match check_types(&footer, depth_max.min(DEPTH_CAP)) {
         Ok(()) => Ok(()),
         Err(Fault::Malformed) => refuse("its types are not in order".to_owned()),
+        Err(Fault::TooLarge) => Err(Error::too_big("the file has too many types")),
         Err(Fault::TooDeep) => Err(too_deep("the file's types are", depth_max, DEPTH_CAP)),
     }
 }
@@ -152,6 +155,7 @@ fn decompressed(chunk: &[u8], codec: u64) -> Option<Vec<u8>> {
 enum Fault {
     Malformed,
     TooDeep,
+    TooLarge,
 }
 
 /// Looks whether every type comes before those that it holds, as the specification orders them, so that none holds
@@ -161,7 +165,10 @@ fn check_types(footer: &[u8], depth_max: usize) -> Result<(), Fault> {
     for field in Fields(footer) {
         count += usize::from(matches!(field?, (4, Part::Bytes(_))));
     }
-    let mut types = Types { depths: vec![0; count], depth_max };
+    if count > TYPES_MAX {
+        return Err(Fault::TooLarge);
+    }
+    let mut types = Types { depths: vec![0; count], depth_max, places: count };
     let mut index = 0;
     for field in Fields(footer) {
         let (4, Part::Bytes(kind)) = field? else { continue };
@@ -186,6 +193,8 @@ struct Types {
     depths: Vec<u16>,
     /// No more than [`DEPTH_CAP`].
     depth_max: usize,
+    /// What is held against [`TYPES_MAX`].
+    places: usize,
 }
 
 impl Types {
@@ -198,7 +207,8 @@ impl Types {
             Some(_) if usize::from(depth) > self.depth_max => Err(Fault::TooDeep),
             Some(place @ 0) if held > holder => {
                 *place = depth;
-                Ok(())
+                self.places += usize::from(depth);
+                if self.places > TYPES_MAX { Err(Fault::TooLarge) } else { Ok(()) }
             }
             _ => Err(Fault::Malformed),
         }
@@ -341,6 +351,25 @@ mod tests {
         assert_eq!(check(11, 10), Ok(()));
         assert_eq!(check(12, 10), Err(Fault::TooDeep));
         assert_eq!(check(100_000, 1_000), Err(Fault::TooDeep));
+    }
+
+    #[test]
+    fn types_may_not_take_more_memory_than_a_file_can_need() {
+        // So many types that lie in so many others.
+        let check = |count: u64, depth: u64| {
+            let chain: Vec<Vec<u64>> = (1..depth).map(|next| vec![next]).collect();
+            let members: Vec<u64> = (depth..depth + count).collect();
+            let mut types: Vec<&[u64]> = chain.iter().map(Vec::as_slice).collect();
+            types.push(&members);
+            types.extend(vec![&[][..]; count as usize]);
+            check_types(&footer_of(&types), 100)
+        };
+        assert_eq!((check(10_000, 99), check(11_000, 99)), (Ok(()), Err(Fault::TooLarge)));
+        assert_eq!(
+            check_types(&[0x22, 0].repeat(TYPES_MAX + 1), 100),
+            Err(Fault::TooLarge),
+            "types that nothing holds"
+        );
     }
 
     #[test]
