@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use super::peer;
+use millpond_testkit::peer;
+
 use crate::pond::{Pond, app_log};
 
 const READ: &str = r#"
