@@ -6,12 +6,23 @@
 //!
 //! Every queue passes the same suite of tests (`tests/it/queues.rs`).
 
+mod memory;
+mod sqs;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use millpond_core::Result;
 use millpond_core::event::Event;
+
+pub use self::memory::MemoryQueue;
+pub use self::sqs::SqsQueue;
+
+/// SQS holds no receiver longer.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+/// SQS hides no message longer, counted from when it was received.
+const HOLD_MAX: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// One message, held by whoever received it.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +46,17 @@ pub enum Body {
     Text(String),
     /// An object that a listing saw.
     Event(Event),
+}
+
+/// How many messages a queue has, as far as it knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Messages that can be received.
+    pub visible: u64,
+    /// Messages that were received, and are neither acknowledged nor back.
+    pub held: u64,
+    /// Messages that nobody could receive yet.
+    pub delayed: u64,
 }
 
 /// A source of messages.

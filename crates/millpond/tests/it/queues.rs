@@ -1,0 +1,6 @@
+//! What every queue promises (`queues/contract.rs`), kept by each of them, and what each does besides.
+
+mod answers;
+mod contract;
+mod memory;
+mod sqs;
