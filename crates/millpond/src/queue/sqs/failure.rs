@@ -14,7 +14,7 @@ where
     let text = error.message().unwrap_or_default();
     let told = match short(&code) {
         "NonExistentQueue" | "QueueDoesNotExist" => Error::bad_config(format!("queue `{name}` does not exist"))
-            .hint("check name, account and region; a queue that was just made or deleted takes a minute to be so"),
+            .hint("check name, account and region; AWS says the same to whoever may not know of the queue"),
         "AccessDenied" | "AccessDeniedException" if text.contains("kms:") => denied(name, "kms:Decrypt"),
         "AccessDenied" | "AccessDeniedException" => denied(name, permission),
         code if is_kms(code) => denied(name, "kms:Decrypt"),

@@ -178,11 +178,26 @@ async fn entries_that_fail_are_tried_once_more() {
     assert!(error.to_string().contains("1 of 3 messages: InternalError"), "{error:?}");
 }
 
+/// The client tries three times by itself.
+const BROKEN: (u16, &str, &str) =
+    (500, "InternalError;Receiver", r#"{"__type": "InternalError", "message": "we are sorry"}"#);
+
+#[tokio::test]
+async fn what_was_received_is_not_lost_when_the_next_call_fails() {
+    let message =
+        r#"{"MessageId": "m", "ReceiptHandle": "h", "Body": "b", "Attributes": {"ApproximateReceiveCount": "3"}}"#;
+    let ten: &str = format!(r#"{{"Messages": [{}]}}"#, [message; 10].join(",")).leak();
+    let server = Answers::start(&[OPENED, (200, "", ten), BROKEN, BROKEN, BROKEN]);
+    let received = open(&server.url()).await.receive(20, WAIT).await.expect("receive").expect("no end");
+    assert_eq!((received.len(), received[0].deliveries), (10, 3));
+    let requests = server.requests();
+    assert!(requests[1].contains(r#""WaitTimeSeconds":5"#), "{requests:?}");
+    assert!(requests[2].contains(r#""WaitTimeSeconds":0"#), "no waiting for more: {requests:?}");
+}
+
 #[tokio::test]
 async fn a_server_that_fails_is_a_matter_of_time() {
-    // The client tries three times by itself.
-    let broken = (500, "InternalError;Receiver", r#"{"__type": "InternalError", "message": "we are sorry"}"#);
-    let server = Answers::start(&[OPENED, broken, broken, broken]);
+    let server = Answers::start(&[OPENED, BROKEN, BROKEN, BROKEN]);
     let error = open(&server.url()).await.receive(1, Duration::ZERO).await.expect_err("broken");
     assert_eq!(error.kind(), Kind::Transient, "{error:?}");
     assert!(error.chain().contains("we are sorry"), "{error:?}");
