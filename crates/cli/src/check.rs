@@ -25,7 +25,7 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
     if problems.found.is_empty()
         && let Some(pond) = &pond
     {
-        pond.open_lake().await?;
+        pond.open_lake(&millpond::store::Stores::default()).await?;
     }
     if arguments.json {
         let found: Vec<_> = problems

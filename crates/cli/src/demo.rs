@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 
     let started = Instant::now();
     let progress = progress::choose(false);
-    let mut worker = Worker::open(Pond::load(&dir).await?, progress.clone(), stop::on_signal()).await?;
+    let mut worker = Worker::open(Pond::load(&dir).await?, progress.clone(), stop::on_signal(), true).await?;
     let summary = worker.run_once().await?;
     let lake = std::sync::Arc::clone(&worker.node().lake);
     drop((worker, progress));

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use millpond::explain::{explain, find, to_text};
+use millpond::store::Stores;
 use millpond_core::Result;
 
 use crate::{output, run};
@@ -20,9 +21,10 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<ExitCode> {
     let pond = run::load(pond).await?;
-    let lake = pond.open_lake().await?;
-    let (place, object) = find(&pond, &arguments.object, Path::new(".")).await?;
-    let told = explain(&pond, &lake, &place, &object).await?;
+    let stores = Stores::default();
+    let lake = pond.open_lake(&stores).await?;
+    let object = find(&pond, &stores, &arguments.object, Path::new(".")).await?;
+    let told = explain(&pond, &lake, &stores, &object).await?;
     match arguments.json {
         true => output::print(&format!("{told}\n"))?,
         false => output::print(&to_text(&told))?,

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use millpond::committer::Committed;
 use millpond::worker::{Progress, Summary};
 use millpond_core::Error;
-use millpond_core::event::Object;
+use millpond_core::event::Event;
 use millpond_core::receipt::{Receipt, Status};
 use millpond_core::units::{format_bytes, format_count, format_us};
 use serde_json::json;
@@ -66,7 +66,7 @@ fn trouble(receipt: &Receipt) -> Option<String> {
     match receipt.status {
         Status::Quarantined => Some(format!("quarantined `{}`: {error}", receipt.object)),
         Status::Failed => Some(format!("failed (try {}) `{}`: {error}", receipt.attempt, receipt.object)),
-        Status::Done | Status::Duplicate | Status::Unrouted => None,
+        Status::Done | Status::Duplicate | Status::Unrouted | Status::Gone => None,
     }
 }
 
@@ -96,11 +96,11 @@ impl Bar {
 }
 
 impl Progress for Bar {
-    fn found(&self, _: &Object) {
+    fn found(&self, _: &Event) {
         self.update(|counts| counts.found += 1);
     }
 
-    fn already_done(&self, _: &Object) {
+    fn already_done(&self, _: &Event) {
         self.update(|counts| counts.ended += 1);
     }
 
@@ -111,8 +111,8 @@ impl Progress for Bar {
         }
     }
 
-    fn postponed(&self, object: &Object, error: &Error) {
-        self.bar.println(format!("comes back later: `{}`: {}", object.uri, error.chain()));
+    fn postponed(&self, event: &Event, error: &Error) {
+        self.bar.println(format!("comes back later: `{}`: {}", event.uri, error.chain()));
     }
 
     fn committed(&self, _: &Committed) {}
@@ -149,11 +149,11 @@ fn log(text: &str) {
 }
 
 impl Progress for Lines {
-    fn found(&self, _: &Object) {
+    fn found(&self, _: &Event) {
         self.update(|counts| counts.found += 1);
     }
 
-    fn already_done(&self, _: &Object) {
+    fn already_done(&self, _: &Event) {
         self.update(|counts| counts.ended += 1);
     }
 
@@ -164,8 +164,8 @@ impl Progress for Lines {
         }
     }
 
-    fn postponed(&self, object: &Object, error: &Error) {
-        log(&format!("comes back later: `{}`: {}", object.uri, error.chain()));
+    fn postponed(&self, event: &Event, error: &Error) {
+        log(&format!("comes back later: `{}`: {}", event.uri, error.chain()));
     }
 
     fn committed(&self, committed: &Committed) {
@@ -189,17 +189,17 @@ impl JsonLines {
 }
 
 impl Progress for JsonLines {
-    fn found(&self, _: &Object) {}
+    fn found(&self, _: &Event) {}
 
-    fn already_done(&self, object: &Object) {
-        Self::print(&json!({"event": "already_done", "object": object.uri}));
+    fn already_done(&self, event: &Event) {
+        Self::print(&json!({"event": "already_done", "object": event.uri}));
     }
 
     fn ended(&self, _: &Receipt) {}
 
-    fn postponed(&self, object: &Object, error: &Error) {
+    fn postponed(&self, event: &Event, error: &Error) {
         Self::print(
-            &json!({"event": "postponed", "object": object.uri, "kind": error.kind().name(), "error": error.chain()}),
+            &json!({"event": "postponed", "object": event.uri, "kind": error.kind().name(), "error": error.chain()}),
         );
     }
 
@@ -226,6 +226,7 @@ pub(crate) fn summary_json(summary: &Summary, elapsed: Duration) -> serde_json::
             "duplicate": summary.duplicates,
             "quarantined": summary.quarantined_files,
             "unrouted": summary.unrouted,
+            "gone": summary.gone,
             "failed": summary.failed,
             "postponed": summary.postponed,
         },
@@ -248,6 +249,7 @@ pub(crate) fn summary_text(summary: &Summary, elapsed: Duration) -> String {
         (summary.duplicates, "duplicate"),
         (summary.quarantined_files, "quarantined"),
         (summary.unrouted, "that no source wants"),
+        (summary.gone, "gone before they were read"),
         (summary.failed, "failed, to be tried again"),
         (summary.postponed, "postponed"),
         (summary.already_done, "done before"),

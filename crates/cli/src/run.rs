@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use millpond::lake::Lake;
 use millpond::pond::Pond;
+use millpond::store::Stores;
 use millpond::worker::{Summary, Worker};
 use millpond_core::Result;
 
@@ -40,7 +41,7 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: Arguments) -> Result<Exi
     let started = Instant::now();
     let pond = load(pond).await?;
     let progress = progress::choose(arguments.json);
-    let mut worker = Worker::open(pond, progress.clone(), stop::on_signal()).await?;
+    let mut worker = Worker::open(pond, progress.clone(), stop::on_signal(), true).await?;
     let summary = if !arguments.files.is_empty() {
         worker.run_files(&arguments.files, Path::new(".")).await?
     } else if arguments.once {
@@ -64,7 +65,7 @@ pub(crate) async fn load(pond: Option<&Path>) -> Result<Pond> {
 
 /// The lake of that pond, for reading: a mistake in a source does not keep anyone from looking.
 pub(crate) fn lake(pond: Option<&Path>) -> Result<Lake> {
-    Pond::lake_of(&Pond::find(pond.unwrap_or(Path::new(".")))?)
+    Pond::lake_of(&Stores::default(), &Pond::find(pond.unwrap_or(Path::new(".")))?)
 }
 
 fn code(summary: &Summary) -> ExitCode {

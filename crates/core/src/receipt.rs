@@ -16,6 +16,8 @@ pub enum Status {
     Quarantined,
     /// No source wants the object.
     Unrouted,
+    /// The object was gone when it was to be read.
+    Gone,
     /// The job stopped and its event comes back.
     Failed,
 }
@@ -28,6 +30,7 @@ impl Status {
             Self::Duplicate => "duplicate",
             Self::Quarantined => "quarantined",
             Self::Unrouted => "unrouted",
+            Self::Gone => "gone",
             Self::Failed => "failed",
         }
     }
@@ -130,8 +133,14 @@ pub struct Receipt {
     pub outputs: Vec<Output>,
     /// The kind of error, if there was one.
     pub error_kind: Option<String>,
-    /// The error, if there was one; for a duplicate the object that was first.
+    /// The error, if there was one.
     pub error: Option<String>,
+    /// For a duplicate, the job that had the same bytes first.
+    #[serde(default)]
+    pub duplicate_of: Option<String>,
+    /// For a replay, the job whose rows this one's took the place of.
+    #[serde(default)]
+    pub replaces: Option<String>,
     /// The version of millpond.
     pub millpond: String,
 }

@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 
 use crate::config::Problems;
 use crate::error::Error;
-use crate::event::Object;
 use crate::source::{Match, Source};
 
 /// The source that takes an object, and the match that decided.
@@ -23,24 +22,24 @@ fn rank(matched: &Match) -> (bool, usize, usize) {
 }
 
 /// Every match of an object, the winner first. Empty: no source wants the object.
-pub fn candidates<'a>(sources: &'a [Source], object: &Object) -> Vec<Route<'a>> {
+pub fn candidates<'a>(sources: &'a [Source], bucket: Option<&str>, key: &str) -> Vec<Route<'a>> {
     let mut routes: Vec<Route<'a>> = sources
         .iter()
         .flat_map(|source| source.matches.iter().map(move |matched| Route { source, matched }))
-        .filter(|route| accepts(route.matched, object))
+        .filter(|route| accepts(route.matched, bucket, key))
         .collect();
     routes.sort_by_key(|route| Reverse(rank(route.matched)));
     routes
 }
 
 /// The source that takes an object, if any wants it.
-pub fn route<'a>(sources: &'a [Source], object: &Object) -> Option<Route<'a>> {
-    candidates(sources, object).into_iter().next()
+pub fn route<'a>(sources: &'a [Source], bucket: Option<&str>, key: &str) -> Option<Route<'a>> {
+    candidates(sources, bucket, key).into_iter().next()
 }
 
-fn accepts(matched: &Match, object: &Object) -> bool {
-    let bucket_fits = matched.bucket.is_none() || matched.bucket == object.bucket;
-    bucket_fits && matched.glob.matches(&object.key)
+fn accepts(matched: &Match, bucket: Option<&str>, key: &str) -> bool {
+    let bucket_fits = matched.bucket.is_none() || matched.bucket.as_deref() == bucket;
+    bucket_fits && matched.glob.matches(key)
 }
 
 /// Reports every pair of sources of which neither is more specific although both can match one object.
@@ -79,17 +78,6 @@ mod tests {
         Source::parse(&files, &mut problems).unwrap_or_else(|| panic!("{problems:?}"))
     }
 
-    fn object(bucket: Option<&str>, key: &str) -> Object {
-        Object {
-            uri: key.into(),
-            bucket: bucket.map(str::to_owned),
-            key: key.into(),
-            version: String::new(),
-            size_bytes: 0,
-            modified_us: 0,
-        }
-    }
-
     #[test]
     fn the_most_specific_match_wins() {
         let sources = [
@@ -97,11 +85,11 @@ mod tests {
             source("trail", "[[match]]\nglob = '**/CloudTrail/**'\n"),
             source("mine", "[[match]]\nbucket = 'b'\nglob = '**'\n"),
         ];
-        let winner = |bucket, key| route(&sources, &object(bucket, key)).map(|route| route.source.name.as_str());
+        let winner = |bucket, key| route(&sources, bucket, key).map(|route| route.source.name.as_str());
         assert_eq!(winner(None, "x/CloudTrail/y"), Some("trail"));
         assert_eq!(winner(None, "x/y"), Some("all"));
         assert_eq!(winner(Some("b"), "x/CloudTrail/y"), Some("mine"));
-        assert_eq!(route(&sources[1..2], &object(None, "x/y")).map(|r| r.source.name.as_str()), None);
+        assert_eq!(route(&sources[1..2], None, "x/y").map(|r| r.source.name.as_str()), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use millpond_core::plan::BATCH_ROWS;
-use millpond_engine::encode::{TableWriter, lake_schema};
+use millpond_engine::encode::{Origin, TableWriter, lake_schema};
 
 const ROWS: usize = 200_000;
 const ROUNDS: usize = 5;
@@ -56,8 +56,9 @@ fn main() {
 fn encode(batches: &[RecordBatch]) -> f64 {
     let start = cpu_seconds();
     let schema = lake_schema(&batches[0].schema());
-    let mut writer = TableWriter::new(&schema, Some("event_time"), Some("0123456789abcdef"), 0);
-    batches.iter().for_each(|batch| writer.write(batch).expect("the rows are written"));
+    let mut writer = TableWriter::new(&schema, Some("event_time"), true);
+    let origin = Origin { job: Some("0123456789abcdef".into()), day: 0 };
+    batches.iter().for_each(|batch| writer.write(batch, &origin).expect("the rows are written"));
     let files = writer.finish().expect("the files are ended");
     assert_eq!(files.iter().map(|file| file.rows).sum::<u64>(), ROWS as u64);
     cpu_seconds() - start

@@ -48,8 +48,19 @@ pub struct EncodedFile {
     pub bytes: u64,
     /// Delta statistics: counts, and the smallest and largest value of each simple column, as JSON.
     pub statistics: String,
+    /// Rows by the job that they come from, where rows have one.
+    pub jobs: Vec<(Arc<str>, u64)>,
     /// The file, to be read from its start.
     pub body: SpooledTempFile,
+}
+
+/// Where rows come from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The job: what `_job` says in its rows. `None` for rows of no job, or that name theirs already.
+    pub job: Option<Arc<str>>,
+    /// Where rows without a time lie: days since 1970.
+    pub day: i32,
 }
 
 /// Brings a schema to the types of the lake.
@@ -119,7 +130,7 @@ pub fn to_lake(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         .map_err(|error| Error::bug("the transform's rows do not have the planned columns").because(error))
 }
 
-/// Writes the rows of one table of one job.
+/// Writes rows of one table, of one job or of several.
 #[derive(Debug)]
 pub struct TableWriter {
     /// Columns of the rows as they are handed in, in lake types.
@@ -127,10 +138,7 @@ pub struct TableWriter {
     /// The same and, for rows of a job, `_job`.
     file_schema: SchemaRef,
     time: Option<usize>,
-    job_id: Option<String>,
-    /// The column `_job` for as many rows as the longest batch so far.
-    job_column: Option<ArrayRef>,
-    object_day: i32,
+    has_jobs: bool,
     open: BTreeMap<i32, Part>,
     finished: Vec<EncodedFile>,
     parts: usize,
@@ -140,22 +148,21 @@ pub struct TableWriter {
 struct Part {
     number: usize,
     rows: u64,
+    jobs: Vec<(Arc<str>, u64)>,
     writer: ArrowWriter<SpooledTempFile>,
 }
 
 impl TableWriter {
-    /// A writer for rows of `schema` (lake types). Rows are parted by the day of the column `time`, and lie in
-    /// `object_day` (days since 1970) where they have no time. With a job the rows get the column `_job`.
-    pub fn new(schema: &SchemaRef, time: Option<&str>, job_id: Option<&str>, object_day: i32) -> Self {
-        let job = job_id.map(|_| Arc::new(Field::new(JOB_COLUMN, DataType::Utf8, true)));
+    /// A writer for rows of `schema` (lake types). Rows are parted by the day of the column `time`, and lie in the day of
+    /// their origin where they have no time. With `has_jobs` they get the column `_job`.
+    pub fn new(schema: &SchemaRef, time: Option<&str>, has_jobs: bool) -> Self {
+        let job = has_jobs.then(|| Arc::new(Field::new(JOB_COLUMN, DataType::Utf8, true)));
         let fields: Fields = schema.fields().iter().cloned().chain(job).collect();
         Self {
             schema: Arc::clone(schema),
             file_schema: Arc::new(Schema::new(fields)),
             time: time.and_then(|name| schema.index_of(name).ok()),
-            job_id: job_id.map(str::to_owned),
-            job_column: None,
-            object_day,
+            has_jobs,
             open: BTreeMap::new(),
             finished: Vec::new(),
             parts: 0,
@@ -172,16 +179,16 @@ impl TableWriter {
     /// # Errors
     /// [`Kind::BadInput`](millpond_core::Kind::BadInput) when a value cannot be stored,
     /// [`Kind::Transient`](millpond_core::Kind::Transient) when the temporary folder is full.
-    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub fn write(&mut self, batch: &RecordBatch, origin: &Origin) -> Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
         let batch = to_lake(batch, &self.schema)?;
-        let rows = self.with_job(&batch)?;
-        if let Some(day) = self.only_day(&batch) {
-            return self.write_day(day, &rows);
+        let rows = self.with_job(&batch, origin)?;
+        if let Some(day) = self.only_day(&batch, origin.day) {
+            return self.write_day(day, &rows, origin);
         }
-        let days = self.days(&batch);
+        let days = self.days(&batch, origin.day);
         let mut distinct = days.clone();
         distinct.sort_unstable();
         distinct.dedup();
@@ -189,61 +196,51 @@ impl TableWriter {
             let mask: BooleanArray = days.iter().map(|other| Some(*other == day)).collect();
             let rows = filter_record_batch(&rows, &mask)
                 .map_err(|error| Error::bug("failed to part rows by day").because(error))?;
-            self.write_day(day, &rows)?;
+            self.write_day(day, &rows, origin)?;
         }
         Ok(())
     }
 
     /// The day of all rows, when the bounds of their times tell that it is one.
-    fn only_day(&self, batch: &RecordBatch) -> Option<i32> {
-        let Some(column) = self.time.map(|index| batch.column(index)) else { return Some(self.object_day) };
+    fn only_day(&self, batch: &RecordBatch, object_day: i32) -> Option<i32> {
+        let Some(column) = self.time.map(|index| batch.column(index)) else { return Some(object_day) };
         if column.null_count() > 0 || *column.data_type() == DataType::Date32 {
             return None;
         }
         let times = column.as_primitive::<TimestampMicrosecondType>();
         let (first, last) = (min(times)?.div_euclid(US_PER_DAY), max(times)?.div_euclid(US_PER_DAY));
-        (first == last).then(|| self.in_range(first))
+        (first == last).then(|| in_range(first, object_day))
     }
 
-    /// The day, or the object's where it is no plausible day of an event.
-    fn in_range(&self, day: i64) -> i32 {
-        i32::try_from(day).ok().filter(|day| (0..DAY_END).contains(day)).unwrap_or(self.object_day)
-    }
-
-    fn days(&self, batch: &RecordBatch) -> Vec<i32> {
+    fn days(&self, batch: &RecordBatch, object_day: i32) -> Vec<i32> {
         let Some(column) = self.time.map(|index| batch.column(index)) else {
-            return vec![self.object_day; batch.num_rows()];
+            return vec![object_day; batch.num_rows()];
         };
+        let in_range = |day: i64| in_range(day, object_day);
         match column.data_type() {
             DataType::Date32 => {
                 let dates = column.as_primitive::<Date32Type>();
-                dates.iter().map(|day| day.map_or(self.object_day, |day| self.in_range(day.into()))).collect()
+                dates.iter().map(|day| day.map_or(object_day, |day| in_range(day.into()))).collect()
             }
             _ => {
                 let times = column.as_primitive::<TimestampMicrosecondType>();
-                times
-                    .iter()
-                    .map(|us| us.map_or(self.object_day, |us| self.in_range(us.div_euclid(US_PER_DAY))))
-                    .collect()
+                times.iter().map(|us| us.map_or(object_day, |us| in_range(us.div_euclid(US_PER_DAY)))).collect()
             }
         }
     }
 
-    fn with_job(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let Some(job_id) = &self.job_id else { return Ok(batch.clone()) };
-        let job = match &self.job_column {
-            Some(job) if job.len() >= batch.num_rows() => job.slice(0, batch.num_rows()),
-            _ => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(job_id, batch.num_rows()))),
-        };
-        let columns = batch.columns().iter().cloned().chain([Arc::clone(&job)]).collect();
-        if self.job_column.as_ref().is_none_or(|longest| longest.len() < job.len()) {
-            self.job_column = Some(job);
+    fn with_job(&self, batch: &RecordBatch, origin: &Origin) -> Result<RecordBatch> {
+        if !self.has_jobs {
+            return Ok(batch.clone());
         }
+        let job = origin.job.as_deref().ok_or_else(|| Error::bug("rows of a job do not name it"))?;
+        let job = StringArray::from_iter_values(std::iter::repeat_n(job, batch.num_rows()));
+        let columns = batch.columns().iter().cloned().chain([Arc::new(job) as ArrayRef]).collect();
         RecordBatch::try_new(Arc::clone(&self.file_schema), columns)
             .map_err(|error| Error::bug("failed to add `_job`").because(error))
     }
 
-    fn write_day(&mut self, day: i32, rows: &RecordBatch) -> Result<()> {
+    fn write_day(&mut self, day: i32, rows: &RecordBatch, origin: &Origin) -> Result<()> {
         if !self.open.contains_key(&day) {
             self.make_room()?;
             let part = Part::open(self.parts, rows)?;
@@ -251,7 +248,7 @@ impl TableWriter {
             self.open.insert(day, part);
         }
         match self.open.get_mut(&day) {
-            Some(part) => part.write(rows),
+            Some(part) => part.write(rows, origin),
             None => Err(Error::bug("the day's file is not open")),
         }
     }
@@ -288,16 +285,27 @@ impl Part {
         let writer = ArrowWriter::try_new(file, first.schema(), Some(properties));
         let writer =
             writer.map_err(|error| Error::bad_config("failed to store the columns as Parquet").because(error))?;
-        Ok(Self { number, rows: 0, writer })
+        Ok(Self { number, rows: 0, jobs: Vec::new(), writer })
     }
 
-    fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+    fn write(&mut self, rows: &RecordBatch, origin: &Origin) -> Result<()> {
         self.rows += rows.num_rows() as u64;
+        if let Some(job) = &origin.job {
+            self.count(job, rows.num_rows() as u64);
+        }
         self.writer.write(rows).map_err(encode_error)?;
         if self.writer.in_progress_size() >= ROW_GROUP_BYTES {
             self.writer.flush().map_err(encode_error)?;
         }
         Ok(())
+    }
+
+    /// Counts rows of a job. Jobs write one after the other, so only the last one can go on.
+    fn count(&mut self, job: &Arc<str>, rows: u64) {
+        match self.jobs.last_mut() {
+            Some((last, count)) if last == job => *count += rows,
+            _ => self.jobs.push((Arc::clone(job), rows)),
+        }
     }
 
     fn finish(mut self, day: i32) -> Result<EncodedFile> {
@@ -313,9 +321,15 @@ impl Part {
             rows: self.rows,
             bytes,
             statistics: statistics::delta(&metadata),
+            jobs: self.jobs,
             body,
         })
     }
+}
+
+/// The day, or the object's where it is no plausible day of an event.
+fn in_range(day: i64, object_day: i32) -> i32 {
+    i32::try_from(day).ok().filter(|day| (0..DAY_END).contains(day)).unwrap_or(object_day)
 }
 
 fn encode_error(error: parquet::errors::ParquetError) -> Error {
@@ -357,10 +371,14 @@ mod tests {
             .expect("batch")
     }
 
+    fn origin(job: &str) -> Origin {
+        Origin { job: Some(job.into()), day: 7 }
+    }
+
     fn write(batches: &[RecordBatch]) -> Vec<EncodedFile> {
         let schema = lake_schema(&batches[0].schema());
-        let mut writer = TableWriter::new(&schema, Some("t"), Some("j"), 7);
-        batches.iter().for_each(|batch| writer.write(batch).expect("write"));
+        let mut writer = TableWriter::new(&schema, Some("t"), true);
+        batches.iter().for_each(|batch| writer.write(batch, &origin("j")).expect("write"));
         writer.finish().expect("finish")
     }
 
@@ -399,8 +417,8 @@ mod tests {
         let ids = text((0..1_000).map(|row| format!("id {row}")).collect());
         let names = text((0..1_000).map(|row| format!("name {}", row % 10)).collect());
         let rows = RecordBatch::try_from_iter([("id", ids), ("name", names)]).expect("batch");
-        let mut writer = TableWriter::new(&lake_schema(&rows.schema()), None, Some("j"), 0);
-        writer.write(&rows).expect("write");
+        let mut writer = TableWriter::new(&lake_schema(&rows.schema()), None, true);
+        writer.write(&rows, &origin("j")).expect("write");
         let mut body = writer.finish().expect("finish").remove(0).body;
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut body, &mut bytes).expect("read");
@@ -420,6 +438,17 @@ mod tests {
         let rows: Vec<RecordBatch> = reader.expect("reader").map(|batch| batch.expect("batch")).collect();
         let jobs = rows.iter().flat_map(|rows| rows[JOB_COLUMN].as_string::<i32>());
         assert_eq!(jobs.map(|job| job.expect("a job")).collect::<Vec<_>>(), ["j"; 10]);
+    }
+
+    #[test]
+    fn jobs_share_a_file_and_their_rows_are_counted() {
+        let schema = lake_schema(&batch(vec![]).schema());
+        let mut writer = TableWriter::new(&schema, Some("t"), true);
+        for (job, rows) in [("a", 2), ("a", 1), ("b", 4)] {
+            writer.write(&batch(vec![Some(0); rows]), &origin(job)).expect("write");
+        }
+        let files = writer.finish().expect("finish");
+        assert_eq!(files[0].jobs, [("a".into(), 3), ("b".into(), 4)]);
     }
 
     #[test]

@@ -1,113 +1,51 @@
 //! The committer: the one writer of table metadata and the only arbiter of what is done.
 //!
-//! A job hands over one *pending commit*: its receipt and the files that it wrote. The committer takes many of them as a
+//! Jobs hand over *pending commits*: receipts, and the files that were written. The committer takes many of them as a
 //! *batch*: it first writes down which ones (create-if-absent, so two committers agree), then adds their files to each
 //! table in one commit that records the batch's number, receipts last, then clears up. A crash anywhere leaves a batch
 //! that is carried out again; tables that already record its number are passed over. What was committed before, by job
-//! or by content, is dropped here, whatever the jobs believed.
+//! or by content, is cut out here, whatever the jobs believed.
+//!
+//! What is decided for a batch follows from its pending commits and from the receipts before it, and from nothing else,
+//! so that two committers that carry out the same batch do the same.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod chosen;
+pub(crate) mod documents;
+mod pending;
+mod receipts;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use arrow::json::ReaderBuilder;
-use bytes::Bytes;
-use deltalake_core::kernel::StructType;
-use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
-use futures::{StreamExt, TryStreamExt};
-use millpond_core::job::JobId;
-use millpond_core::receipt::{Output, Receipt, Status};
+use futures::StreamExt;
+use millpond_core::receipt::{Output, Receipt};
 use millpond_core::{Error, Kind, Result};
-use millpond_engine::encode::{EncodedFile, TableWriter};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, WriteMultipart};
 use serde::{Deserialize, Serialize};
 
-use crate::crash;
-use crate::lake::{FileAdd, Lake};
-use crate::ledger::{Ledger, RECEIPTS};
+pub use pending::{Pending, PendingTable};
+pub use receipts::receipts_schema;
 
+use crate::crash;
+use crate::lake::{Change, Lake, LakeFile, day_of, files_of};
+use crate::ledger::{Ledger, RECEIPTS};
+use crate::rewrite;
+use chosen::Chosen;
+use documents::{delete, list, put_new, read_json};
+
+/// Where jobs put their pending commits.
+const PENDING: &str = "_pending";
+const BATCHES: &str = "_batches";
 /// Pending commits of one batch, at most.
-const BATCH_JOBS_MAX: usize = 1_000;
+const BATCH_PENDING_MAX: usize = 1_000;
+/// Bytes of the pending commits of one batch: they are all held in memory.
+const BATCH_BYTES_MAX: u64 = 32 << 20;
 /// Pending commits read at the same time.
 const READS_MAX: usize = 16;
-/// Bytes of one part of a large file; S3 wants at least 5 MiB
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
-const PART_BYTES: u64 = 8 << 20;
-/// The version of [`Pending`] and of a batch as they are written.
+/// The version of a batch as it is written.
 const FORMAT: u32 = 1;
-
-/// What a job hands to the committer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pending {
-    /// The version of this format.
-    pub format: u32,
-    /// The job's receipt.
-    pub receipt: Receipt,
-    /// Whether the job is void if the same bytes were committed before under this source.
-    pub skip_duplicates: bool,
-    /// What the job wrote, by table.
-    pub tables: Vec<PendingTable>,
-}
-
-/// The files that one job wrote for one table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PendingTable {
-    /// The table.
-    pub table: String,
-    /// Its columns as Delta writes them, without the partition.
-    pub schema: serde_json::Value,
-    /// The files.
-    pub files: Vec<FileAdd>,
-}
-
-impl Pending {
-    /// A pending commit of the current format.
-    pub fn new(receipt: Receipt, skip_duplicates: bool, tables: Vec<PendingTable>) -> Self {
-        Self { format: FORMAT, receipt, skip_duplicates, tables }
-    }
-
-    /// Its key: one for the end of a job, one for each failed try, so that a retry finds itself.
-    fn path(&self) -> Path {
-        let receipt = &self.receipt;
-        Path::from(match receipt.status {
-            Status::Failed => format!("_pending/{}-failed-{}.json", receipt.job_id, receipt.attempt),
-            _ => format!("_pending/{}.json", receipt.job_id),
-        })
-    }
-
-    /// Hands over. A pending commit that is already there stays: it belongs to the same job.
-    ///
-    /// # Errors
-    /// [`Kind::Transient`](millpond_core::Kind::Transient) when the store does not take it.
-    pub async fn put(&self, lake: &Lake) -> Result<()> {
-        put_new(lake, &self.path(), self).await.map(|_| ())
-    }
-}
-
-impl PendingTable {
-    /// The files of one table and its columns.
-    ///
-    /// # Errors
-    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when Delta has no such type.
-    pub fn new(table: &str, schema: &Schema, files: Vec<FileAdd>) -> Result<Self> {
-        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Error::bad_config(format!("failed to store the columns of `{table}`")).because(error)
-        };
-        let kernel: StructType = schema.try_into_kernel().map_err(|error| failed(Box::new(error)))?;
-        let schema = serde_json::to_value(&kernel).map_err(|error| failed(Box::new(error)))?;
-        Ok(Self { table: table.to_owned(), schema, files })
-    }
-
-    fn arrow_schema(&self) -> Result<Schema> {
-        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Error::bug(format!("a pending commit has unreadable columns for `{}`", self.table)).because(error)
-        };
-        let kernel: StructType =
-            serde_json::from_value(self.schema.clone()).map_err(|error| failed(Box::new(error)))?;
-        (&kernel).try_into_arrow().map_err(|error| failed(Box::new(error)))
-    }
-}
+/// Calls that may meet another writer in a row before it is an error.
+const TRIES_MAX: usize = 20;
 
 /// The pending commits that are committed together.
 #[derive(Debug, Serialize, Deserialize)]
@@ -118,20 +56,14 @@ struct Batch {
     pending: Vec<String>,
 }
 
-fn batch_path(number: i64) -> Path {
-    Path::from(format!("_batches/{number:020}.json"))
+impl Batch {
+    fn paths(&self) -> Vec<Path> {
+        self.pending.iter().map(|path| Path::from(path.as_str())).collect()
+    }
 }
 
-/// Creates an object unless it is there; says whether it was created.
-async fn put_new(lake: &Lake, path: &Path, value: &impl Serialize) -> Result<bool> {
-    let body =
-        serde_json::to_vec(value).map_err(|error| Error::bug(format!("failed to write `{path}`")).because(error))?;
-    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-    match lake.store.put_opts(path, Bytes::from(body).into(), options).await {
-        Ok(_) => Ok(true),
-        Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-        Err(error) => Err(Error::transient(format!("failed to put `{path}`")).because(error)),
-    }
+fn batch_path(number: i64) -> Path {
+    Path::from(format!("{BATCHES}/{number:020}.json"))
 }
 
 /// What a commit did.
@@ -140,354 +72,232 @@ pub struct Committed {
     /// The receipts of the jobs committed, as they stand in the ledger: a job whose content came twice is a duplicate
     /// here, whatever it believed.
     pub receipts: Vec<Receipt>,
-    /// Pending commits dropped because their job or content was committed before.
+    /// Jobs dropped because their object or content was committed before.
     pub dropped: usize,
 }
 
-/// Commits everything that is pending and returns what it did.
-///
-/// # Errors
-/// [`Kind::Transient`](millpond_core::Kind::Transient) and [`Kind::Conflict`](millpond_core::Kind::Conflict): nothing is
-/// lost; the next call goes on where this one stopped.
-pub async fn commit_pending(lake: &Lake, ledger: &Ledger) -> Result<Committed> {
-    let mut total = Committed::default();
-    loop {
-        let last = lake.last_batch(RECEIPTS).await?;
-        clear_finished(lake, last).await?;
-        let Some(batch) = next_batch(lake, last + 1).await? else { return Ok(total) };
-        let done = commit_batch(lake, ledger, &batch).await?;
-        total.receipts.extend(done.receipts);
-        total.dropped += done.dropped;
-        clear(lake, &batch).await?;
-    }
+/// The committer of one lake.
+#[derive(Debug)]
+pub struct Committer {
+    lake: Arc<Lake>,
+    ledger: Arc<Ledger>,
+    /// The last pending commit that was taken: the next batch starts after it, so that none waits for ever.
+    taken: Option<Path>,
 }
 
-/// The batch of this number: the one written down before a crash, or a new one of what is pending.
-async fn next_batch(lake: &Lake, number: i64) -> Result<Option<Batch>> {
-    if let Some(batch) = read_json(lake, &batch_path(number)).await? {
-        return Ok(Some(batch));
-    }
-    let mut pending = list(lake, "_pending").await?;
-    pending.sort();
-    pending.truncate(BATCH_JOBS_MAX);
-    if pending.is_empty() {
-        return Ok(None);
-    }
-    let batch = Batch { format: FORMAT, number, pending };
-    if put_new(lake, &batch_path(number), &batch).await? {
-        crash::point("batch");
-        return Ok(Some(batch));
-    }
-    // Another committer was first: carry out what it wrote down.
-    read_json(lake, &batch_path(number)).await
-}
-
-async fn commit_batch(lake: &Lake, ledger: &Ledger, batch: &Batch) -> Result<Committed> {
-    let mut reads = futures::stream::iter(&batch.pending)
-        .map(|path| async move {
-            let read: Result<Option<Pending>> = read_json(lake, &Path::from(path.as_str())).await;
-            read?.ok_or_else(|| Error::conflict(format!("pending commit `{path}` was cleared by another committer")))
-        })
-        .buffered(READS_MAX);
-    let mut chosen = Chosen::default();
-    while let Some(pending) = reads.next().await {
-        chosen.take(pending?, lake, ledger).await?;
-    }
-    for (table, (schema, files)) in &chosen.tables {
-        lake.add_files(table, schema, files, batch.number).await?;
-        crash::point("table");
-    }
-    commit_receipts(lake, batch.number, &chosen.receipts).await?;
-    crash::point("receipts");
-    chosen.receipts.iter().for_each(|receipt| ledger.record(receipt));
-    Ok(Committed { receipts: chosen.receipts, dropped: chosen.dropped })
-}
-
-/// What a batch commits once everything that was committed before is cut out.
-#[derive(Default)]
-struct Chosen {
-    tables: BTreeMap<String, (Schema, Vec<FileAdd>)>,
-    receipts: Vec<Receipt>,
-    jobs: HashSet<JobId>,
-    contents: HashMap<(String, String), String>,
-    dropped: usize,
-}
-
-impl Chosen {
-    async fn take(&mut self, pending: Pending, lake: &Lake, ledger: &Ledger) -> Result<()> {
-        let mut receipt = pending.receipt;
-        let is_known = |job| ledger.has_job(job) || self.jobs.contains(&job);
-        let job =
-            JobId::parse(&receipt.job_id).ok_or_else(|| Error::bug(format!("`{}` is no job id", receipt.job_id)))?;
-        if is_known(job) || (!receipt.status.is_final() && ledger.failures(job) >= receipt.attempt) {
-            self.dropped += 1;
-            return Ok(());
-        }
-        match self.first_with_content(&receipt, ledger) {
-            Some(first) if pending.skip_duplicates => void(&mut receipt, &first),
-            _ => match self.add_tables(pending.tables, lake).await {
-                Err(error) if error.kind() == Kind::BadConfig => refuse(&mut receipt, &error),
-                added => added?,
-            },
-        }
-        if receipt.status.is_final() {
-            self.jobs.insert(job);
-        }
-        if receipt.status == Status::Done && !receipt.fingerprint.is_empty() {
-            let content = (receipt.source.clone(), receipt.fingerprint.clone());
-            self.contents.entry(content).or_insert_with(|| receipt.object.clone());
-        }
-        self.receipts.push(receipt);
-        Ok(())
+impl Committer {
+    /// A committer; any number may work on one lake, and one at a time gets on.
+    pub fn new(lake: Arc<Lake>, ledger: Arc<Ledger>) -> Self {
+        Self { lake, ledger, taken: None }
     }
 
-    /// The object under which the same source first saw these bytes, in the ledger or earlier in this batch.
-    fn first_with_content(&self, receipt: &Receipt, ledger: &Ledger) -> Option<String> {
-        if receipt.status != Status::Done || receipt.fingerprint.is_empty() {
-            return None;
-        }
-        let content = (receipt.source.clone(), receipt.fingerprint.clone());
-        let known = ledger.first_with_content(&receipt.source, &receipt.fingerprint);
-        known.map(|first| first.to_string()).or_else(|| self.contents.get(&content).cloned())
-    }
-
-    /// Adds a job's files to those of the batch: all of them, or none if one does not fit its table.
-    async fn add_tables(&mut self, tables: Vec<PendingTable>, lake: &Lake) -> Result<()> {
-        let mut merged = Vec::with_capacity(tables.len());
-        for table in tables {
-            let schema = table.arrow_schema()?;
-            let schema = match self.tables.get(&table.table) {
-                Some((known, _)) if *known == schema => schema,
-                Some((known, _)) => merge(known, schema, &table.table)?,
-                None => {
-                    lake.check_schema(&table.table, &schema).await?;
-                    schema
+    /// Commits everything that is pending and returns what it did.
+    ///
+    /// # Errors
+    /// [`Kind::Transient`](millpond_core::Kind::Transient) and [`Kind::Conflict`](millpond_core::Kind::Conflict): nothing
+    /// is lost; the next call goes on where this one stopped.
+    pub async fn commit_pending(&mut self) -> Result<Committed> {
+        let mut total = Committed::default();
+        let mut conflicts = 0;
+        loop {
+            match self.step(None).await {
+                Ok(Some(done)) => {
+                    conflicts = 0;
+                    total.receipts.extend(done.receipts);
+                    total.dropped += done.dropped;
                 }
-            };
-            merged.push((table.table, schema, table.files));
+                Ok(None) => return Ok(total),
+                // Another writer was first: look again and decide again.
+                Err(error) if error.kind() == Kind::Conflict && conflicts < TRIES_MAX => conflicts += 1,
+                Err(error) => return Err(error),
+            }
         }
-        for (name, schema, files) in merged {
-            let entry = self.tables.entry(name).or_insert_with(|| (schema.clone(), Vec::new()));
-            entry.0 = schema;
-            entry.1.extend(files);
+    }
+
+    /// Commits these pending commits together, in one commit of each table. Other batches may come before.
+    ///
+    /// # Errors
+    /// As [`Committer::commit_pending`].
+    pub(crate) async fn commit_together(&mut self, pending: &[Path]) -> Result<Committed> {
+        let mut conflicts = 0;
+        loop {
+            match self.step(Some(pending)).await {
+                Ok(Some(done)) if done.is_asked => return Ok(done.committed()),
+                Ok(_) => conflicts = 0,
+                Err(error) if error.kind() == Kind::Conflict && conflicts < TRIES_MAX => conflicts += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Carries out the next batch, if there is one: what was written down before, else what is asked for, else what is
+    /// pending.
+    async fn step(&mut self, asked: Option<&[Path]>) -> Result<Option<Step>> {
+        let last = self.lake.last_batch(RECEIPTS).await?;
+        self.clear_finished(last).await?;
+        self.ledger.refresh().await?;
+        let Some(batch) = self.next_batch(last + 1, asked).await? else { return Ok(None) };
+        let done = self.carry_out(&batch).await?;
+        self.clear(&batch).await?;
+        let is_asked = asked.is_some_and(|asked| asked == batch.paths());
+        Ok(Some(Step { receipts: done.receipts, dropped: done.dropped, is_asked }))
+    }
+
+    /// The batch of this number: the one written down before a crash, or a new one.
+    async fn next_batch(&mut self, number: i64, asked: Option<&[Path]>) -> Result<Option<Batch>> {
+        if let Some(batch) = read_json(&self.lake, &batch_path(number)).await? {
+            return Ok(Some(batch));
+        }
+        let pending = match asked {
+            Some(asked) => asked.iter().map(ToString::to_string).collect(),
+            None => self.take_pending().await?,
+        };
+        if pending.is_empty() {
+            return Ok(None);
+        }
+        let batch = Batch { format: FORMAT, number, pending };
+        if !put_new(&self.lake, &batch_path(number), &batch).await? {
+            return Err(Error::conflict(format!("another committer began batch {number}")));
+        }
+        // A committer that was slow may begin a batch that is long committed and cleared up. Only what is written down
+        // while the number is still to come can be relied on.
+        if self.lake.last_batch(RECEIPTS).await? >= number {
+            delete(&self.lake, &[batch_path(number)]).await?;
+            return Err(Error::conflict(format!("another committer committed batch {number}")));
+        }
+        crash::point("batch");
+        Ok(Some(batch))
+    }
+
+    async fn take_pending(&mut self) -> Result<Vec<String>> {
+        let offset = self.taken.take();
+        let find = |offset| list(&self.lake, PENDING, offset, BATCH_PENDING_MAX, BATCH_BYTES_MAX);
+        let mut found = find(offset.as_ref()).await?;
+        if found.is_empty() && offset.is_some() {
+            found = find(None).await?;
+        }
+        self.taken = found.last().map(|listed| listed.path.clone());
+        Ok(found.into_iter().map(|listed| listed.path.to_string()).collect())
+    }
+
+    async fn carry_out(&self, batch: &Batch) -> Result<Committed> {
+        let lake = &self.lake;
+        let mut reads = futures::stream::iter(batch.paths())
+            .map(|path| async move {
+                let read: Result<Option<Pending>> = read_json(lake, &path).await;
+                read?.ok_or_else(|| Error::conflict(format!("`{path}` was cleared by another committer")))
+            })
+            .buffered(READS_MAX);
+        let mut chosen = Chosen::new(lake, &self.ledger, batch.number);
+        while let Some(pending) = reads.next().await {
+            chosen.take(pending?).await?;
+        }
+        for table in chosen.table_names() {
+            let schema = chosen.schema(&table).await?;
+            let adds = chosen.files(&table);
+            self.commit_table(&table, &schema, adds, chosen.replaced_in(&table), batch.number).await?;
+            crash::point("table");
+        }
+        let adds = receipts::put_receipts(lake, &format!("batch-{:020}", batch.number), &chosen.receipts).await?;
+        let replaced = chosen.replaced_receipts();
+        self.commit_table(RECEIPTS, &receipts_schema(), adds, replaced, batch.number).await?;
+        crash::point("receipts");
+        Ok(Committed { receipts: chosen.receipts, dropped: chosen.dropped })
+    }
+
+    /// Adds a batch's files to one table and takes out the rows of jobs that it replaces, in one commit.
+    async fn commit_table(
+        &self,
+        table: &str,
+        schema: &arrow::datatypes::Schema,
+        adds: Vec<LakeFile>,
+        replaced: Replaced,
+        batch: i64,
+    ) -> Result<()> {
+        let opened = self.lake.table_for(table, schema).await?;
+        let mut change = Change { adds, removes: Vec::new() };
+        if !replaced.jobs.is_empty() && self.lake.batch_of(table, &opened).await? < batch {
+            for file in files_of(table, &opened)?.into_iter().filter(|file| replaced.days.contains(&file.day)) {
+                if !rewrite::holds_rows_of(&self.lake, table, &file, &replaced.jobs).await? {
+                    continue;
+                }
+                let name = format!("batch-{batch:020}-rest");
+                change.adds.extend(rewrite::without(&self.lake, table, &file, &replaced.jobs, &name).await?);
+                change.removes.push(file);
+            }
+        }
+        self.lake.commit(table, &opened, &change, batch).await
+    }
+
+    /// Removes batches that were committed, and what they name, in case a crash came between.
+    async fn clear_finished(&self, last: i64) -> Result<()> {
+        for listed in list(&self.lake, BATCHES, None, usize::MAX, u64::MAX).await? {
+            let batch: Option<Batch> = read_json(&self.lake, &listed.path).await?;
+            if let Some(batch) = batch
+                && batch.number <= last
+            {
+                self.clear(&batch).await?;
+            }
         }
         Ok(())
     }
+
+    /// Removes a batch's pending commits, then the batch.
+    async fn clear(&self, batch: &Batch) -> Result<()> {
+        delete(&self.lake, &batch.paths()).await?;
+        crash::point("cleanup");
+        delete(&self.lake, &[batch_path(batch.number)]).await
+    }
 }
 
-/// Makes a receipt that of a failed try: its rows do not fit the table. The event comes back.
-fn refuse(receipt: &mut Receipt, error: &Error) {
-    receipt.status = Status::Failed;
-    receipt.error_kind = Some(error.kind().name().to_owned());
-    receipt.error = Some(error.report());
-    receipt.bytes_out = 0;
-    receipt.outputs.clear();
+/// What one step did, and whether it was what the caller asked for.
+struct Step {
+    receipts: Vec<Receipt>,
+    dropped: usize,
+    is_asked: bool,
 }
 
-fn merge(known: &Schema, other: Schema, table: &str) -> Result<Schema> {
-    Schema::try_merge([known.clone(), other]).map_err(|error| {
-        Error::bad_config(format!("two jobs give table `{table}` columns that do not fit")).because(error)
-    })
+impl Step {
+    fn committed(self) -> Committed {
+        Committed { receipts: self.receipts, dropped: self.dropped }
+    }
+}
+
+/// Jobs whose rows go out of a table, and the partitions that they can lie in.
+#[derive(Debug, Default)]
+struct Replaced {
+    jobs: std::collections::HashSet<String>,
+    days: BTreeSet<String>,
+}
+
+impl Replaced {
+    fn add(&mut self, job: &str, day: &str) {
+        self.jobs.insert(job.to_owned());
+        self.days.insert(day.to_owned());
+    }
+}
+
+/// What a receipt says of a file of which some rows are its job's.
+pub(crate) fn output(table: &str, file: &LakeFile, rows: u64) -> Output {
+    // Of a file that jobs share, each has as many bytes as it has rows.
+    let bytes = u128::from(file.bytes) * u128::from(rows) / u128::from(file.rows.max(1));
+    Output { table: table.to_owned(), path: file.path.clone(), rows, bytes: bytes as u64 }
+}
+
+/// The partition of an output.
+fn output_day(output: &Output) -> &str {
+    day_of(&output.path)
 }
 
 /// Makes a receipt that of a duplicate: every row that was written counts as deduplicated.
-pub(crate) fn void(receipt: &mut Receipt, first: &str) {
+pub(crate) fn void(receipt: &mut Receipt, first: String) {
     let balance = &mut receipt.balance;
     // Whatever became of the rows inside the transform, none of them reaches a table.
     balance.deduplicated = balance.rows_in;
     (balance.rows_out, balance.filtered, balance.aggregated, balance.exploded, balance.quarantined) = (0, 0, 0, 0, 0);
-    receipt.status = Status::Duplicate;
+    receipt.status = millpond_core::receipt::Status::Duplicate;
     receipt.signals = 0;
     receipt.bytes_out = 0;
     receipt.outputs.clear();
-    receipt.error = Some(format!("same bytes as `{first}`"));
-}
-
-/// Removes batches that were committed, and what they name, in case a crash came between.
-async fn clear_finished(lake: &Lake, last: i64) -> Result<()> {
-    for path in list(lake, "_batches").await? {
-        let batch: Option<Batch> = read_json(lake, &Path::from(path.as_str())).await?;
-        if let Some(batch) = batch
-            && batch.number <= last
-        {
-            clear(lake, &batch).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes a batch's pending commits, then the batch.
-async fn clear(lake: &Lake, batch: &Batch) -> Result<()> {
-    for path in &batch.pending {
-        delete(lake, &Path::from(path.as_str())).await?;
-    }
-    crash::point("cleanup");
-    delete(lake, &batch_path(batch.number)).await
-}
-
-async fn delete(lake: &Lake, path: &Path) -> Result<()> {
-    match lake.store.delete(path).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(Error::transient(format!("failed to remove `{path}`")).because(error)),
-    }
-}
-
-async fn list(lake: &Lake, folder: &str) -> Result<Vec<String>> {
-    let listed = lake.store.list(Some(&Path::from(folder))).map_ok(|meta| meta.location.to_string());
-    listed.try_collect().await.map_err(|error| Error::transient(format!("failed to list `{folder}`")).because(error))
-}
-
-async fn read_json<T: for<'de> Deserialize<'de>>(lake: &Lake, path: &Path) -> Result<Option<T>> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-        Error::transient(format!("failed to read `{path}`")).because(error)
-    };
-    let bytes = match lake.store.get(path).await {
-        Ok(found) => found.bytes().await.map_err(|error| failed(Box::new(error)))?,
-        Err(object_store::Error::NotFound { .. }) => return Ok(None),
-        Err(error) => return Err(failed(Box::new(error))),
-    };
-    let value = serde_json::from_slice(&bytes);
-    value.map(Some).map_err(|error| {
-        Error::bad_input(format!("`{path}` in the lake is not what millpond wrote"))
-            .because(error)
-            .hint("was it written by a newer version?")
-    })
-}
-
-/// Writes the receipts of a batch as one file and commits it: from here on the jobs are done.
-async fn commit_receipts(lake: &Lake, batch: i64, receipts: &[Receipt]) -> Result<()> {
-    let schema = receipts_schema();
-    let mut files = Vec::new();
-    if !receipts.is_empty() {
-        let failed = |error: arrow::error::ArrowError| Error::bug("failed to write receipts").because(error);
-        let builder = ReaderBuilder::new(Arc::clone(&schema)).with_batch_size(receipts.len());
-        let mut decoder = builder.build_decoder().map_err(failed)?;
-        decoder.serialize(receipts).map_err(failed)?;
-        let mut writer = TableWriter::new(&schema, Some("started"), None, 0);
-        while let Some(rows) = decoder.flush().map_err(failed)? {
-            writer.write(&rows)?;
-        }
-        for file in writer.finish()? {
-            files.push(put_file(lake, RECEIPTS, &format!("batch-{batch:020}"), file).await?);
-        }
-    }
-    lake.add_files(RECEIPTS, &schema, &files, batch).await
-}
-
-/// Puts an encoded file where its content says, so that a retry with the same rows overwrites itself and one with other
-/// rows (a transform that asks for the time, say) leaves the first as it was committed.
-pub(crate) async fn put_file(lake: &Lake, table: &str, name: &str, mut file: EncodedFile) -> Result<FileAdd> {
-    let day = day_text(file.day);
-    let content = content_hash(&mut file)?;
-    let path = format!("_day={day}/{name}-{}-{content}.parquet", file.part);
-    let key = Path::from(format!("{table}/{path}"));
-    let put = put_body(lake, &key, &mut file).await;
-    put.map_err(|error| Error::transient(format!("failed to put `{key}`")).because(error))?;
-    Ok(FileAdd { path, day, bytes: file.bytes, rows: file.rows, statistics: file.statistics })
-}
-
-/// The first 8 digits of the BLAKE3 of a file's bytes, in hexadecimal; the file is rewound.
-fn content_hash(file: &mut EncodedFile) -> Result<String> {
-    let failed = |error| Error::transient("failed to read back an encoded file").because(error);
-    let mut hash = blake3::Hasher::new();
-    hash.update_reader(&mut file.body).map_err(failed)?;
-    std::io::Seek::rewind(&mut file.body).map_err(failed)?;
-    Ok(hash.finalize().to_hex()[..8].to_owned())
-}
-
-/// Puts a file in one piece, or in parts where it is large; it appears whole or not at all.
-async fn put_body(
-    lake: &Lake,
-    key: &Path,
-    file: &mut EncodedFile,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let mut parts = match file.bytes {
-        0..=PART_BYTES => None,
-        _ => Some(WriteMultipart::new_with_chunk_size(lake.store.put_multipart(key).await?, PART_BYTES as usize)),
-    };
-    let mut left = file.bytes;
-    loop {
-        let mut piece = Vec::with_capacity(left.min(PART_BYTES) as usize);
-        left = left.saturating_sub(PART_BYTES);
-        std::io::Read::read_to_end(&mut std::io::Read::take(&mut file.body, PART_BYTES), &mut piece)?;
-        match &mut parts {
-            None => return Ok(lake.store.put(key, Bytes::from(piece).into()).await.map(|_| ())?),
-            Some(parts) if !piece.is_empty() => {
-                parts.wait_for_capacity(1).await?;
-                parts.put(Bytes::from(piece));
-            }
-            Some(_) => break,
-        }
-    }
-    match parts {
-        Some(parts) => Ok(parts.finish().await.map(|_| ())?),
-        None => Ok(()),
-    }
-}
-
-/// What a receipt says of a file.
-pub(crate) fn output(table: &str, file: &FileAdd) -> Output {
-    Output { table: table.to_owned(), path: file.path.clone(), rows: file.rows, bytes: file.bytes }
-}
-
-fn day_text(day: i32) -> String {
-    let date = chrono::DateTime::from_timestamp(i64::from(day) * 86_400, 0).unwrap_or_default();
-    date.format("%Y-%m-%d").to_string()
-}
-
-/// The columns of the table `receipts`; the names are those of [`Receipt`] as it is serialised.
-pub fn receipts_schema() -> SchemaRef {
-    let time = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    let output = DataType::Struct(
-        vec![
-            Field::new("table", DataType::Utf8, true),
-            Field::new("path", DataType::Utf8, true),
-            Field::new("rows", DataType::Int64, true),
-            Field::new("bytes", DataType::Int64, true),
-        ]
-        .into(),
-    );
-    let outputs = DataType::List(Arc::new(Field::new("element", output, true)));
-    let columns = [
-        ("job_id", DataType::Utf8),
-        ("attempt", DataType::Int32),
-        ("status", DataType::Utf8),
-        ("object", DataType::Utf8),
-        ("object_version", DataType::Utf8),
-        ("object_modified", time()),
-        ("source", DataType::Utf8),
-        ("source_version", DataType::Int32),
-        ("table", DataType::Utf8),
-        ("rows_in", DataType::Int64),
-        ("rows_out", DataType::Int64),
-        ("filtered", DataType::Int64),
-        ("deduplicated", DataType::Int64),
-        ("aggregated", DataType::Int64),
-        ("quarantined", DataType::Int64),
-        ("exploded", DataType::Int64),
-        ("signals", DataType::Int64),
-        ("rescued", DataType::Int64),
-        ("damages", DataType::Int64),
-        ("members", DataType::Int64),
-        ("bytes_in", DataType::Int64),
-        ("bytes_decoded", DataType::Int64),
-        ("bytes_out", DataType::Int64),
-        ("fingerprint", DataType::Utf8),
-        ("schema_fingerprint", DataType::Utf8),
-        ("format", DataType::Utf8),
-        ("compression", DataType::Utf8),
-        ("engine", DataType::Utf8),
-        ("fetch_us", DataType::Int64),
-        ("decode_us", DataType::Int64),
-        ("transform_us", DataType::Int64),
-        ("write_us", DataType::Int64),
-        ("total_us", DataType::Int64),
-        ("memory_peak_bytes", DataType::Int64),
-        ("started", time()),
-        ("outputs", outputs),
-        ("error_kind", DataType::Utf8),
-        ("error", DataType::Utf8),
-        ("millpond", DataType::Utf8),
-    ];
-    Arc::new(Schema::new(columns.into_iter().map(|(name, kind)| Field::new(name, kind, true)).collect::<Vec<_>>()))
+    receipt.duplicate_of = Some(first);
 }

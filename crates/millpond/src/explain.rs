@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::lake::Lake;
 use crate::pond::Pond;
 use crate::query::Session;
-use crate::store::Place;
+use crate::store::{Place, Stores};
 
 /// Bytes of a remote object that are looked at to tell its format.
 const LOOK_BYTES: u64 = 1 << 20;
@@ -28,8 +28,8 @@ const LOOK_BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// When the object is not there or the lake cannot be read.
-pub async fn explain(pond: &Pond, lake: &Lake, place: &Place, object: &Object) -> Result<Value> {
-    let routes: Vec<Value> = candidates(&pond.sources, object)
+pub async fn explain(pond: &Pond, lake: &Lake, stores: &Stores, object: &Object) -> Result<Value> {
+    let routes: Vec<Value> = candidates(&pond.sources, object.bucket.as_deref(), &object.key)
         .iter()
         .map(|route| json!({"source": route.source.name, "bucket": route.matched.bucket, "pattern": route.matched.pattern}))
         .collect();
@@ -46,7 +46,7 @@ pub async fn explain(pond: &Pond, lake: &Lake, place: &Place, object: &Object) -
         told["plan"] = plan_of(pond, prepared);
         told["columns"] = columns_of(prepared);
         told["query_plan"] = run::explain(prepared).await?.into();
-        told["format"] = match look(pond, place, object, prepared).await {
+        told["format"] = match look(pond, stores, object, prepared).await {
             Ok(format) => format,
             Err(error) => json!({"error": error.report()}),
         };
@@ -59,19 +59,18 @@ pub async fn explain(pond: &Pond, lake: &Lake, place: &Place, object: &Object) -
 ///
 /// # Errors
 /// [`Kind::BadInput`](millpond_core::Kind::BadInput) when there is nothing of that name.
-pub async fn find(pond: &Pond, name: &str, folder: &Path) -> Result<(Place, Object)> {
-    let inputs: Vec<Place> =
-        pond.config.inputs.iter().map(|input| Place::open(&input.url, &pond.root)).collect::<Result<_>>()?;
-    let below = pond.config.inputs.iter().map(|input| format!("{}/{name}", input.url.trim_end_matches('/')));
+pub async fn find(pond: &Pond, stores: &Stores, name: &str, folder: &Path) -> Result<Object> {
+    let urls: Vec<&str> = pond.config.place_urls().collect();
+    let inputs: Vec<Place> = urls.iter().map(|url| Place::open(stores, url, &pond.root)).collect::<Result<_>>()?;
+    let below = urls.iter().map(|url| format!("{}/{name}", url.trim_end_matches('/')));
     let candidates = below.map(|name| (name, pond.root.as_path())).chain([(name.to_owned(), folder)]);
     for (candidate, folder) in candidates {
-        let Ok(place) = Place::open(&candidate, folder) else { continue };
+        let Ok(place) = Place::open(stores, &candidate, folder) else { continue };
         let Ok(mut objects) = place.objects().await else { continue };
-        if let Some(event) = objects.next().await.transpose()? {
-            let mut object = event;
+        if let Some(mut object) = objects.next().await.transpose()? {
             let known = inputs.iter().find_map(|input| input.key_below(&object.uri));
             object.key = known.unwrap_or(object.key);
-            return Ok((place, object));
+            return Ok(object);
         }
     }
     Err(Error::bad_input(format!("nothing at `{name}`")).hint("name a file, a URL, or a key below an input"))
@@ -103,13 +102,16 @@ fn columns_of(prepared: &Prepared) -> Value {
 }
 
 /// What the decoder makes of the object's first bytes.
-async fn look(pond: &Pond, place: &Place, object: &Object, prepared: &Prepared) -> Result<Value> {
+async fn look(pond: &Pond, stores: &Stores, object: &Object, prepared: &Prepared) -> Result<Value> {
     let failed = |error| Error::transient(format!("failed to fetch `{}`", object.uri)).because(error);
     let options =
         GetOptions { range: Some((0..object.size_bytes.clamp(1, LOOK_BYTES)).into()), ..GetOptions::default() };
     let found = match object.size_bytes {
         0 => return Ok(json!({"format": "empty", "compression": "none", "why": "the object has no bytes"})),
-        _ => place.store.get_opts(&place.path_of(object)?, options).await.map_err(failed)?,
+        _ => {
+            let (store, path) = stores.locate(&object.uri)?;
+            store.get_opts(&path, options).await.map_err(failed)?
+        }
     };
     let bytes: Box<dyn std::io::Read + Send> = match found.payload {
         GetResultPayload::File(file, _) => Box::new(file),

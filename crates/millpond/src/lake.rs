@@ -12,26 +12,28 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
-use deltalake_core::kernel::{Action, Add, StructField, StructType, Transaction};
+use deltalake_core::kernel::{Action, Add, Remove, StructField, StructType, Transaction};
+use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get_actions};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
-use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use deltalake_core::{DeltaTable, DeltaTableError};
 use millpond_core::{Error, Result};
 use millpond_engine::encode::{DAY_COLUMN, fits};
 use object_store::ObjectStore;
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::store::to_url;
+use crate::store::{Stores, to_url};
 
 /// The application id under which batches are recorded in each table.
 const APP_ID: &str = "millpond";
 
-/// One Parquet file that a table takes in.
+/// One Parquet file of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileAdd {
+pub struct LakeFile {
     /// The path below the table.
     pub path: String,
     /// The partition, `YYYY-MM-DD`.
@@ -42,36 +44,71 @@ pub struct FileAdd {
     pub rows: u64,
     /// Delta's statistics as JSON.
     pub statistics: String,
+    /// Rows by the job that they come from, as long as the file is pending; a table's own files do not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<(String, u64)>,
 }
 
-/// The tables below one root.
+/// What one commit does to a table's files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Files that come in.
+    pub adds: Vec<LakeFile>,
+    /// Files that go out; their bytes stay until the table is vacuumed.
+    pub removes: Vec<LakeFile>,
+}
+
+impl Change {
+    fn actions(&self, is_data_change: bool) -> Vec<Action> {
+        let adds = self.adds.iter().map(|file| Action::Add(add_action(file, is_data_change)));
+        let removes = self.removes.iter().map(|file| Action::Remove(remove_action(file, is_data_change)));
+        adds.chain(removes).collect()
+    }
+}
+
+/// What one version of a table changed in its rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Paths of files with new rows, below the table.
+    pub added: Vec<String>,
+    /// Number of files whose rows went.
+    pub removed: usize,
+}
+
+/// The tables below one root: a folder, or a prefix in an object store.
 #[derive(Debug)]
 pub struct Lake {
     root: Url,
     /// The store, rooted at the lake.
     pub store: Arc<dyn ObjectStore>,
+    /// The same store, rooted where its addresses begin.
+    whole: Arc<dyn ObjectStore>,
     tables: Mutex<HashMap<String, DeltaTable>>,
 }
 
 impl Lake {
-    /// Opens a lake; the folder is made if it is missing. `text` is a path relative to `folder` or a `file://` URL.
+    /// Opens a lake. `text` is a URL or a path relative to `folder`; a folder is made if it is missing.
     ///
     /// # Errors
     /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when the place cannot hold a lake.
-    pub fn open(text: &str, folder: &FilePath) -> Result<Self> {
+    pub fn open(stores: &Stores, text: &str, folder: &FilePath) -> Result<Self> {
         let failed = || Error::bad_config(format!("failed to open the lake `{text}`"));
-        let root = to_url(text, folder)?;
-        let path = root
-            .to_file_path()
-            .map_err(|()| failed().hint("a lake lies in a folder: use a path or a `file://` URL"))?;
-        std::fs::create_dir_all(&path).map_err(|error| failed().because(error))?;
-        let store =
-            object_store::local::LocalFileSystem::new_with_prefix(&path).map_err(|error| failed().because(error))?;
-        let mut root = root;
+        let mut root = to_url(text, folder)?;
+        if matches!(root.scheme(), "http" | "https") {
+            return Err(failed().hint("a lake is written to: use a path, or an `s3://`, `gs://` or `az://` URL"));
+        }
+        if let Ok(path) = root.to_file_path() {
+            std::fs::create_dir_all(&path).map_err(|error| failed().because(error))?;
+        }
         if !root.path().ends_with('/') {
             root.set_path(&format!("{}/", root.path()));
         }
-        Ok(Self { root, store: Arc::new(store.with_automatic_cleanup(false)), tables: Mutex::new(HashMap::new()) })
+        let prefix = Path::from_url_path(root.path()).map_err(|error| failed().because(error))?;
+        let mut base = root.clone();
+        base.set_path("/");
+        let whole = stores.store(base.as_str())?;
+        let store = Arc::new(PrefixStore::new(Arc::clone(&whole), prefix));
+        Ok(Self { root, store, whole, tables: Mutex::new(HashMap::new()) })
     }
 
     /// The lake as a URL, with a slash at the end.
@@ -79,10 +116,11 @@ impl Lake {
         &self.root
     }
 
-    fn table_url(&self, name: &str) -> Result<Url> {
-        self.root
-            .join(&format!("{name}/"))
-            .map_err(|error| Error::bug(format!("`{name}` is no table name")).because(error))
+    fn log_store(&self, name: &str) -> Result<LogStoreRef> {
+        let url = self.root.join(&format!("{name}/"));
+        let url = url.map_err(|error| Error::bug(format!("`{name}` is no table name")).because(error))?;
+        let table = PrefixStore::new(Arc::clone(&self.store), name);
+        Ok(default_logstore(Arc::new(table), Arc::clone(&self.whole), &url, &StorageConfig::default()))
     }
 
     /// The names of the tables, in order.
@@ -117,7 +155,8 @@ impl Lake {
         if !self.has_log(name).await? {
             return Ok(None);
         }
-        let table = DeltaTableBuilder::from_url(self.table_url(name)?).map_err(failed)?.load().await.map_err(failed)?;
+        let mut table = DeltaTable::new(self.log_store(name)?);
+        table.load().await.map_err(failed)?;
         tables.insert(name.to_owned(), table.clone());
         Ok(Some(table))
     }
@@ -137,9 +176,10 @@ impl Lake {
     /// # Errors
     /// As [`Lake::table`].
     pub async fn provider(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let Some(table) = self.table(name).await? else { return Ok(None) };
-        let provider = table.table_provider().await;
-        provider.map(Some).map_err(|error| Error::transient(format!("failed to open table `{name}`")).because(error))
+        match self.table(name).await? {
+            Some(table) => provider_of(name, &table).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The columns of a table, if it exists.
@@ -156,7 +196,17 @@ impl Lake {
     /// # Errors
     /// As [`Lake::table`].
     pub async fn last_batch(&self, name: &str) -> Result<i64> {
-        let Some(table) = self.table(name).await? else { return Ok(0) };
+        match self.table(name).await? {
+            Some(table) => self.batch_of(name, &table).await,
+            None => Ok(0),
+        }
+    }
+
+    /// The newest batch that a table held when it was read; 0 when it held none.
+    ///
+    /// # Errors
+    /// As [`Lake::table`].
+    pub async fn batch_of(&self, name: &str, table: &DeltaTable) -> Result<i64> {
         let failed = |error: DeltaTableError| Error::transient(format!("failed to read table `{name}`")).because(error);
         let state = table.snapshot().map_err(failed)?;
         let version = state.transaction_version(table.log_store().as_ref(), APP_ID).await.map_err(failed)?;
@@ -185,36 +235,77 @@ impl Lake {
         Ok(())
     }
 
-    /// Adds files to a table in one commit that records `batch`; the table is made or given new columns as needed.
-    /// A table that already holds the batch is left as it is.
+    /// Carries out a batch's change of a table in one commit that records `batch`, on top of `table` as it was read. A
+    /// table that already holds the batch is left as it is.
     ///
     /// # Errors
     /// [`Kind::Conflict`](millpond_core::Kind::Conflict) when another writer was first: look again and decide again.
-    pub async fn add_files(&self, name: &str, schema: &Schema, files: &[FileAdd], batch: i64) -> Result<()> {
-        let table = self.table_with_schema(name, schema).await?;
-        if self.last_batch(name).await? >= batch {
+    pub async fn commit(&self, name: &str, table: &DeltaTable, change: &Change, batch: i64) -> Result<()> {
+        if self.batch_of(name, table).await? >= batch {
             return Ok(());
         }
-        let actions = files.iter().map(|file| Action::Add(add_action(file))).collect();
         let properties = CommitProperties::default()
             .with_application_transaction(Transaction::new(APP_ID, batch))
-            .with_max_retries(0)
             .with_metadata([("batch".to_owned(), batch.into())]);
         let operation = DeltaOperation::Write {
             mode: SaveMode::Append,
             partition_by: Some(vec![DAY_COLUMN.to_owned()]),
             predicate: None,
         };
-        let state = table.snapshot().map_err(|error| commit_error(name, error))?;
-        let committed = CommitBuilder::from(properties)
-            .with_actions(actions)
-            .build(Some(state.snapshot()), table.log_store(), operation)
-            .await;
-        committed.map(|_| ()).map_err(|error| commit_error(name, error))
+        commit_actions(name, table, change.actions(true), properties, operation).await
     }
 
-    /// The table with at least these columns.
-    async fn table_with_schema(&self, name: &str, schema: &Schema) -> Result<DeltaTable> {
+    /// Puts files in the place of others that hold the same rows, in one commit that tells readers of changes so.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`](millpond_core::Kind::Conflict) when the table changed since `table` was read.
+    pub async fn compact(&self, name: &str, table: &DeltaTable, change: &Change, target_bytes: u64) -> Result<()> {
+        let operation = DeltaOperation::Optimize { predicate: None, target_size: target_bytes as i64 };
+        commit_actions(name, table, change.actions(false), CommitProperties::default(), operation).await
+    }
+
+    /// The files of a table and its newest version, read together.
+    ///
+    /// # Errors
+    /// As [`Lake::table`].
+    pub async fn files(&self, name: &str) -> Result<Option<(DeltaTable, Vec<LakeFile>)>> {
+        let Some(table) = self.table(name).await? else { return Ok(None) };
+        let files = files_of(name, &table)?;
+        Ok(Some((table, files)))
+    }
+
+    /// The version of a table; `None`: it does not exist.
+    ///
+    /// # Errors
+    /// As [`Lake::table`].
+    pub async fn version(&self, name: &str) -> Result<Option<u64>> {
+        Ok(self.table(name).await?.and_then(|table| table.version()).map(|version| version as u64))
+    }
+
+    /// What changed in a table in the version after `version - 1`. `None`: the log does not reach back so far.
+    ///
+    /// # Errors
+    /// As [`Lake::table`].
+    pub async fn changes(&self, name: &str, version: u64) -> Result<Option<Changes>> {
+        let failed = |error: DeltaTableError| Error::transient(format!("failed to read table `{name}`")).because(error);
+        let log = self.log_store(name)?;
+        let Some(bytes) = log.read_commit_entry(version as _).await.map_err(failed)? else { return Ok(None) };
+        let mut changes = Changes::default();
+        for action in get_actions(version as _, &bytes).map_err(failed)? {
+            match action {
+                Action::Add(add) if add.data_change => changes.added.push(add.path),
+                Action::Remove(remove) if remove.data_change => changes.removed += 1,
+                _ => {}
+            }
+        }
+        Ok(Some(changes))
+    }
+
+    /// The table with at least these columns, made or given new ones as needed.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`](millpond_core::Kind::Conflict) when another writer was first: look again.
+    pub async fn table_for(&self, name: &str, schema: &Schema) -> Result<DeltaTable> {
         let Some(table) = self.table(name).await? else { return self.create(name, schema).await };
         let stored = arrow_schema(name, &table)?;
         let missing = missing_fields(&stored, schema);
@@ -232,13 +323,8 @@ impl Lake {
         let day = Arc::new(Field::new(DAY_COLUMN, DataType::Date32, true));
         let schema = Schema::new(schema.fields().iter().cloned().chain([day]).collect::<Vec<_>>());
         let schema = kernel_schema(name, &schema)?;
-        let path = self.table_url(name)?;
-        if let Ok(folder) = path.to_file_path() {
-            std::fs::create_dir_all(&folder)
-                .map_err(|error| Error::transient(format!("failed to make `{}`", folder.display())).because(error))?;
-        }
         let created = CreateBuilder::new()
-            .with_location(path.as_str())
+            .with_log_store(self.log_store(name)?)
             .with_columns(schema.fields().cloned().collect::<Vec<_>>())
             .with_partition_columns([DAY_COLUMN])
             .with_save_mode(SaveMode::Ignore)
@@ -308,15 +394,83 @@ fn lacks_part(stored: &DataType, given: &DataType) -> bool {
     }
 }
 
-fn add_action(file: &FileAdd) -> Add {
+/// One commit, against exactly the version that `table` was read at.
+async fn commit_actions(
+    name: &str,
+    table: &DeltaTable,
+    actions: Vec<Action>,
+    properties: CommitProperties,
+    operation: DeltaOperation,
+) -> Result<()> {
+    let state = table.snapshot().map_err(|error| commit_error(name, error))?;
+    let committed = CommitBuilder::from(properties.with_max_retries(0))
+        .with_actions(actions)
+        .build(Some(state.snapshot()), table.log_store(), operation)
+        .await;
+    committed.map(|_| ()).map_err(|error| commit_error(name, error))
+}
+
+/// A table, as it was read, as DataFusion reads it.
+///
+/// # Errors
+/// [`Kind::Transient`](millpond_core::Kind::Transient) when its log cannot be read.
+pub async fn provider_of(name: &str, table: &DeltaTable) -> Result<Arc<dyn TableProvider>> {
+    let provider = table.table_provider().await;
+    provider.map_err(|error| Error::transient(format!("failed to open table `{name}`")).because(error))
+}
+
+/// The files of a table as it was read.
+///
+/// # Errors
+/// [`Kind::Transient`](millpond_core::Kind::Transient) when its log cannot be read.
+pub fn files_of(name: &str, table: &DeltaTable) -> Result<Vec<LakeFile>> {
+    let failed = |error: DeltaTableError| Error::transient(format!("failed to read table `{name}`")).because(error);
+    let state = table.snapshot().map_err(failed)?;
+    let log = state.log_data();
+    let files = log.iter().map(|file| {
+        let path = file.path().into_owned();
+        LakeFile {
+            day: day_of(&path).to_owned(),
+            path,
+            bytes: file.size() as u64,
+            rows: file.num_records().unwrap_or(0) as u64,
+            statistics: file.stats().unwrap_or_default(),
+            jobs: Vec::new(),
+        }
+    });
+    Ok(files.collect())
+}
+
+/// The partition that a file's path names.
+pub(crate) fn day_of(path: &str) -> &str {
+    path.strip_prefix(DAY_COLUMN).and_then(|rest| rest.get(1..)).and_then(|rest| rest.split('/').next()).unwrap_or("")
+}
+
+fn partition(file: &LakeFile) -> HashMap<String, Option<String>> {
+    HashMap::from([(DAY_COLUMN.to_owned(), Some(file.day.clone()))])
+}
+
+fn add_action(file: &LakeFile, is_data_change: bool) -> Add {
     Add {
         path: file.path.clone(),
-        partition_values: HashMap::from([(DAY_COLUMN.to_owned(), Some(file.day.clone()))]),
+        partition_values: partition(file),
         size: file.bytes as i64,
         modification_time: chrono::Utc::now().timestamp_millis(),
-        data_change: true,
+        data_change: is_data_change,
         stats: Some(file.statistics.clone()),
         ..Add::default()
+    }
+}
+
+fn remove_action(file: &LakeFile, is_data_change: bool) -> Remove {
+    Remove {
+        path: file.path.clone(),
+        data_change: is_data_change,
+        deletion_timestamp: Some(chrono::Utc::now().timestamp_millis()),
+        extended_file_metadata: Some(true),
+        partition_values: Some(partition(file)),
+        size: Some(file.bytes as i64),
+        ..Remove::default()
     }
 }
 

@@ -4,9 +4,11 @@
 //! only writer of table metadata and the only arbiter of what is done. No entry point holds product logic: the command,
 //! and whatever else wakes the program, calls these functions.
 
+pub mod clock;
 pub mod committer;
 pub mod crash;
 pub mod explain;
+mod intake;
 mod job_threads;
 pub mod lake;
 pub mod learn;
@@ -15,8 +17,10 @@ pub mod memory;
 pub mod packs;
 pub mod pipeline;
 pub mod pond;
+mod put;
 pub mod query;
 pub mod queue;
+mod rewrite;
 pub mod source_test;
 pub mod stats;
 pub mod store;

@@ -1,11 +1,16 @@
-//! The path of one object: receive -> route -> plan -> fetch -> decode -> transform -> write -> commit -> ack.
+//! The path of objects: receive -> route -> plan -> fetch -> decode -> transform -> write -> commit -> ack.
 //!
 //! [`process`] reads top to bottom and is what every entry point calls. *Receive* and *ack* belong to the caller (a
 //! listing has nothing to acknowledge); *decode* and *transform* are one pass in the engine, driven by the sink that
-//! *write* provides. A job runs on one thread, on which it may block.
+//! *write* provides. It runs on one thread, on which it may block.
+//!
+//! Objects that are given together are a *group*: each has its own job, with its own database, limits and fate, but
+//! those of one source share the files that they write and hand over together, because a request costs more than a
+//! small file's work.
 
 mod commit;
 mod fetch;
+mod group;
 mod harvest;
 mod write;
 
@@ -13,9 +18,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt;
-use millpond_core::event::Object;
+use futures::StreamExt;
+use millpond_core::event::{Event, Object};
 use millpond_core::job::JobId;
-use millpond_core::plan::{Plan, plan};
+use millpond_core::notice::Problem;
+use millpond_core::plan::plan;
 use millpond_core::receipt::{Receipt, Status};
 use millpond_core::route::route;
 use millpond_core::source::{Duplicates, Source};
@@ -28,24 +35,43 @@ pub(crate) use harvest::signal_rows;
 pub use harvest::signals_schema;
 pub use write::quarantine_schema;
 
+use crate::clock::Clock;
 use crate::crash;
 use crate::lake::Lake;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Question};
 use crate::memory;
 use crate::pond::Pond;
-use crate::store::Place;
+use crate::store::Stores;
+use fetch::Fetched;
+use group::Group;
+
+/// Objects of a group that are fetched ahead of the one that is decoded.
+const FETCHES_MAX: usize = 16;
 
 /// What every job on this machine shares.
 #[derive(Debug)]
 pub struct Node {
     /// The pond: configuration, sources, tables.
-    pub pond: Pond,
+    pub pond: Arc<Pond>,
     /// Where results go.
     pub lake: Arc<Lake>,
-    /// What is done.
-    pub ledger: Arc<Ledger>,
+    /// What is done. `None`: nobody looks before a job, and the committer alone tells.
+    pub ledger: Option<Arc<Ledger>>,
+    /// Where objects are.
+    pub stores: Arc<Stores>,
+    /// What time it is.
+    pub clock: Clock,
     /// The runtime on which network reads run while a job's thread decodes.
     pub io: tokio::runtime::Handle,
+}
+
+/// An event, and how often it was delivered so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The event.
+    pub event: Event,
+    /// Deliveries with this one, from 1.
+    pub number: u32,
 }
 
 /// What became of an event.
@@ -61,79 +87,210 @@ pub enum Outcome {
 #[derive(Debug)]
 pub(crate) struct Job<'a> {
     pub(crate) id: JobId,
-    pub(crate) object: &'a Object,
+    pub(crate) object: Object,
     pub(crate) source: Option<&'a Source>,
     pub(crate) attempt: u32,
     pub(crate) started: Instant,
     pub(crate) started_us: i64,
+    /// The job whose rows this one's take the place of.
+    pub(crate) replaces: Option<JobId>,
 }
 
-/// Takes one object through the path. The caller acknowledges its event when this returns an outcome.
+/// Takes objects through the path, those of one source as a group. The caller acknowledges the events whose outcome is
+/// no error; there is one outcome for each delivery, in their order. Once `deadline` has passed no further job starts.
 ///
 /// # Errors
 /// [`Kind::Transient`] and [`Kind::Conflict`]: nothing was recorded and the event comes back. Every other error ends in
 /// a receipt.
-pub async fn process(node: &Node, place: &Place, object: &Object) -> Result<Outcome> {
+pub async fn process(node: &Node, deliveries: &[Delivery], deadline: Option<Instant>) -> Vec<Result<Outcome>> {
+    let mut outcomes: Vec<Option<Result<Outcome>>> = deliveries.iter().map(|_| None).collect();
+    for (source, members) in by_source(&node.pond.sources, deliveries) {
+        let events: Vec<&Delivery> = members.iter().map(|member| &deliveries[*member]).collect();
+        let ended = process_group(node, source, &events, deadline).await;
+        for (member, outcome) in members.into_iter().zip(ended) {
+            outcomes[member] = Some(outcome);
+        }
+    }
+    outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Err(Error::bug("an event has no outcome")))).collect()
+}
+
+/// The positions of the deliveries that each source takes, in the order in which sources first appear.
+fn by_source<'a>(sources: &'a [Source], deliveries: &[Delivery]) -> Vec<(Option<&'a Source>, Vec<usize>)> {
+    let mut groups: Vec<(Option<&Source>, Vec<usize>)> = Vec::new();
+    for (position, delivery) in deliveries.iter().enumerate() {
+        let event = &delivery.event;
+        let source = route(sources, event.bucket.as_deref(), &event.key).map(|route| route.source);
+        crash::point("route");
+        let name = |source: &Option<&Source>| source.map(|source| source.name.clone());
+        match groups.iter_mut().find(|(known, _)| name(known) == name(&source)) {
+            Some((_, members)) => members.push(position),
+            None => groups.push((source, vec![position])),
+        }
+    }
+    groups
+}
+
+/// Takes the objects of one source through the path, one after the other, and hands over what they came to.
+async fn process_group(
+    node: &Node,
+    source: Option<&Source>,
+    deliveries: &[&Delivery],
+    deadline: Option<Instant>,
+) -> Vec<Result<Outcome>> {
+    let prepared = source.and_then(|source| node.pond.prepared(&source.name));
+    let mut group = Group::new(node, prepared);
+    let mut taken = Vec::with_capacity(deliveries.len());
+    let mut fetches = futures::stream::iter(deliveries)
+        .map(|delivery| fetch::fetch_unless_done(node, source, &delivery.event))
+        .buffered(FETCHES_MAX);
+    for delivery in deliveries {
+        let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        taken.push(match is_late {
+            true => Err(Error::transient("no time was left to begin the job")),
+            false => match fetches.next().await {
+                Some(Ok(fetched)) => take(&mut group, source, delivery, fetched).await,
+                Some(Err(error)) => Err(error),
+                None => Err(Error::bug("an event was not fetched")),
+            },
+        });
+    }
+    drop(fetches);
+    let handed = group.hand_over().await;
+    taken.into_iter().map(|taken| taken.and_then(|taken| taken.outcome(&handed))).collect()
+}
+
+/// Runs the job of one object in its group; what it comes to is handed over with the group.
+async fn take(
+    group: &mut Group<'_>,
+    source: Option<&Source>,
+    delivery: &Delivery,
+    fetched: Fetched,
+) -> Result<group::Taken> {
     let memory = memory::measure();
-    let source = route(&node.pond.sources, object).map(|route| route.source);
-    crash::point("route");
-    if is_done(node, object) {
-        return Ok(Outcome::AlreadyDone);
-    }
-    let job = Job::new(node, object, source);
-    let Some(prepared) = source.and_then(|source| node.pond.prepared(&source.name)) else {
-        return commit::unrouted(node, &job).await;
+    let node = group.node;
+    let (object, input) = match fetched {
+        Fetched::Done => return Ok(group::Taken::AlreadyDone),
+        Fetched::Unwanted(object) => {
+            let job = Job::new(node, object, source, delivery).await?;
+            return Ok(group.note(job.receipt(Status::Unrouted)));
+        }
+        Fetched::Gone(object) => {
+            let job = Job::new(node, object, source, delivery).await?;
+            return Ok(group.note(job.receipt(Status::Gone)));
+        }
+        Fetched::Refused(object, error) => {
+            let job = Job::new(node, object, source, delivery).await?;
+            return commit::stopped(group, &job, &error, memory.peak_bytes());
+        }
+        Fetched::Object(object, input) => (object, input),
     };
-    let plan = plan(&prepared.source, node.pond.config.job_memory_bytes);
+    crash::point("fetch");
+    if group.has_taken(&object) {
+        return Ok(group::Taken::AlreadyDone);
+    }
+    let job = Job::new(node, object, source, delivery).await?;
+    let prepared = group.prepared.ok_or_else(|| Error::bug("a source without a plan took an object"))?;
     // A panic must end this job and no other, so it becomes an error here.
-    let attempt = std::panic::AssertUnwindSafe(run(node, place, &job, prepared, &plan)).catch_unwind().await;
+    let attempt = std::panic::AssertUnwindSafe(run(group, &job, prepared, input)).catch_unwind().await;
     match attempt.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))) {
-        Ok(done) => commit::done(node, &job, prepared, done, memory.peak_bytes()).await,
+        Ok(written) => commit::done(group, &job, written, memory.peak_bytes()).await,
         Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => Err(error),
-        Err(error) => commit::stopped(node, &job, &plan, &error, memory.peak_bytes()).await,
+        Err(error) => commit::stopped(group, &job, &error, memory.peak_bytes()),
     }
 }
 
-/// Whether the ledger says that the source which takes an object has dealt with it, or that no source wants it.
-pub fn is_done(node: &Node, object: &Object) -> bool {
-    let source = route(&node.pond.sources, object).map_or("", |route| &route.source.name);
-    node.ledger.has_work(object, source)
-}
-
-/// Fetch, decode, transform, write: everything that a job does before it hands over.
-async fn run(node: &Node, place: &Place, job: &Job<'_>, prepared: &Prepared, plan: &Plan) -> Result<write::Written> {
-    let input = fetch::fetch(node, place, job.object).await?;
-    crash::point("fetch");
+/// Decode, transform, write: everything that a job does before it is part of its group.
+async fn run(group: &Group<'_>, job: &Job<'_>, prepared: &Prepared, input: fetch::Input) -> Result<write::Written> {
+    let plan = plan(&prepared.source, group.node.pond.config.job_memory_bytes);
     let meter = input.meter();
-    let mut sink = write::LakeSink::new(job, prepared, &meter);
+    let mut sink = write::JobSink::new(job, prepared);
     crash::point("decode");
     let object = &job.object;
     let input = InputFile { name: &object.uri, modified_us: object.modified_us, bytes: Box::new(input) };
-    let finished = millpond_engine::run::run(prepared, plan, input, &mut sink).await?;
+    let finished = millpond_engine::run::run(prepared, &plan, input, &mut sink).await?;
     crash::point("transform");
     finished.check_balance()?;
-    meter.check_size(job.object)?;
+    meter.check_size(object)?;
     let fingerprint = meter.fingerprint();
-    if prepared.source.duplicates == Duplicates::Skip
-        && let Some(first) = node.ledger.first_with_content(&prepared.source.name, &fingerprint)
-    {
-        return Ok(write::Written::duplicate(finished, &meter, fingerprint, first));
+    let duplicate_of = match prepared.source.duplicates {
+        Duplicates::Skip => group.first_with_content(&fingerprint, object).await?,
+        Duplicates::Process => None,
+    };
+    let rows = if duplicate_of.is_none() { Some(sink.end()?) } else { None };
+    crash::point("write");
+    Ok(write::Written {
+        finished,
+        fingerprint,
+        fetch_time: meter.waited(),
+        bytes_in: meter.bytes(),
+        rows,
+        duplicate_of,
+    })
+}
+
+/// Whether the ledger says that a source has dealt with an object, or that no source wants it.
+///
+/// # Errors
+/// [`Kind::Transient`] when the ledger cannot be read.
+pub async fn is_done(node: &Node, event: &Event) -> Result<bool> {
+    let source = route(&node.pond.sources, event.bucket.as_deref(), &event.key);
+    let source = source.map_or("", |route| &route.source.name);
+    let (Some(ledger), Some(version), Some(modified_us)) = (&node.ledger, &event.version, event.time_us) else {
+        return Ok(false);
+    };
+    Ok(ledger.done(Question { uri: &event.uri, version, source, modified_us }).await?.is_some())
+}
+
+/// Hands over what nobody understands of a notice: its bytes go to quarantine, and the message can be acknowledged.
+///
+/// # Errors
+/// [`Kind::Transient`] when the store does not take it: the message comes back.
+pub async fn quarantine_notice(node: &Node, queue: &str, problems: &[Problem]) -> Result<()> {
+    let mut group = Group::new(node, None);
+    for problem in problems {
+        // The same bytes are one notice, however often they come.
+        let hash = blake3::hash(&problem.raw).to_hex().to_string();
+        let object = Object {
+            uri: queue.to_owned(),
+            bucket: None,
+            key: String::new(),
+            version: hash,
+            size_bytes: problem.raw.len() as u64,
+            modified_us: node.clock.now_us(),
+        };
+        if !group.has_taken(&object) {
+            let job = Job {
+                id: JobId::new(&object, "", 0),
+                object,
+                source: None,
+                attempt: 1,
+                started: Instant::now(),
+                started_us: node.clock.now_us(),
+                replaces: None,
+            };
+            commit::refused_notice(&mut group, &job, problem)?;
+        }
     }
-    sink.put(&node.lake, finished, fingerprint).await
+    group.hand_over().await.map(|_| ())
 }
 
 impl<'a> Job<'a> {
-    fn new(node: &Node, object: &'a Object, source: Option<&'a Source>) -> Self {
+    async fn new(node: &Node, object: Object, source: Option<&'a Source>, delivery: &Delivery) -> Result<Self> {
         let (name, version) = source.map_or(("", 0), |source| (source.name.as_str(), source.version));
-        let id = JobId::new(object, name, version);
-        Self {
+        let id = JobId::new(&object, name, version);
+        let failures = match &node.ledger {
+            Some(ledger) => ledger.failures(id, object.modified_us).await?,
+            None => 0,
+        };
+        Ok(Self {
             id,
             object,
             source,
-            attempt: node.ledger.failures(id) + 1,
+            attempt: delivery.number.max(failures + 1),
             started: Instant::now(),
-            started_us: chrono::Utc::now().timestamp_micros(),
-        }
+            started_us: node.clock.now_us(),
+            replaces: None,
+        })
     }
 
     /// A receipt of this job on which nothing has happened yet.
@@ -167,6 +324,8 @@ impl<'a> Job<'a> {
             outputs: Vec::new(),
             error_kind: None,
             error: None,
+            duplicate_of: None,
+            replaces: self.replaces.map(|job| job.to_string()),
             millpond: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

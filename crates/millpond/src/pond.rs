@@ -14,6 +14,7 @@ use millpond_engine::run::locations;
 use millpond_engine::tables::Tables;
 
 use crate::lake::Lake;
+use crate::store::Stores;
 use crate::tables;
 
 /// The file that makes a folder a pond.
@@ -108,8 +109,8 @@ impl Pond {
     ///
     /// # Errors
     /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when a column changed its type.
-    pub async fn open_lake(&self) -> Result<Lake> {
-        let lake = Lake::open(&self.config.lake, &self.root)?;
+    pub async fn open_lake(&self, stores: &Stores) -> Result<Lake> {
+        let lake = Lake::open(stores, &self.config.lake, &self.root)?;
         for prepared in self.all_prepared() {
             lake.check_schema(&prepared.source.table, &prepared.output_schema).await?;
         }
@@ -120,13 +121,13 @@ impl Pond {
     ///
     /// # Errors
     /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when `millpond.toml` is wrong or the lake cannot be opened.
-    pub fn lake_of(root: &Path) -> Result<Lake> {
+    pub fn lake_of(stores: &Stores, root: &Path) -> Result<Lake> {
         let mut problems = Problems::default();
         let text = read(&root.join(CONFIG_FILE))?;
         let config = PondConfig::parse(CONFIG_FILE, &text, MEMORY_BYTES, &mut problems);
         problems.into_result()?;
         let config = config.ok_or_else(|| Error::bug("a configuration without problems was not read"))?;
-        Lake::open(&config.lake, root)
+        Lake::open(stores, &config.lake, root)
     }
 
     /// What tells whether a file of the pond changed: the newest time and the number of its files.

@@ -22,7 +22,7 @@ use crate::committer::receipts_schema;
 use crate::lake::Lake;
 use crate::ledger::RECEIPTS;
 use crate::pipeline::{quarantine_schema, signals_schema};
-use crate::store::Place;
+use crate::store::{Place, Stores};
 
 /// Rows that travel together in a query.
 const BATCH_ROWS: usize = 8_192;
@@ -188,7 +188,8 @@ impl Local {
 }
 
 async fn local_copy(location: &str, folder: &Path) -> Result<Local> {
-    let place = Place::open(location, folder)?;
+    let stores = Stores::default();
+    let place = Place::open(&stores, location, folder)?;
     if let Some(path) = place.folder() {
         return match path.is_file() {
             true => Ok(Local::Named(path)),
@@ -200,9 +201,10 @@ async fn local_copy(location: &str, folder: &Path) -> Result<Local> {
         Error::transient(format!("failed to fetch `{location}`")).because(error)
     };
     let mut objects = place.objects().await?;
-    let event = objects.next().await.transpose()?;
-    let object = event.ok_or_else(|| Error::bad_input(format!("nothing at `{location}`")))?;
-    let found = object_store::ObjectStoreExt::get(place.store.as_ref(), &place.path_of(&object)?).await;
+    let object = objects.next().await.transpose()?;
+    let object = object.ok_or_else(|| Error::bad_input(format!("nothing at `{location}`")))?;
+    let (store, path) = stores.locate(&object.uri)?;
+    let found = object_store::ObjectStoreExt::get(store.as_ref(), &path).await;
     let mut pieces = found.map_err(|error| failed(Box::new(error)))?.into_stream();
     let mut file = tempfile::NamedTempFile::new().map_err(|error| failed(Box::new(error)))?;
     while let Some(piece) = pieces.next().await {

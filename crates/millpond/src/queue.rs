@@ -6,8 +6,10 @@
 //!
 //! Every queue passes the same suite of tests (`tests/it/queues.rs`).
 
+mod listing;
 mod memory;
 mod sqs;
+mod watch;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -16,8 +18,10 @@ use async_trait::async_trait;
 use millpond_core::Result;
 use millpond_core::event::Event;
 
+pub use self::listing::ListQueue;
 pub use self::memory::MemoryQueue;
 pub use self::sqs::SqsQueue;
+pub use self::watch::WatchQueue;
 
 /// SQS holds no receiver longer.
 const WAIT_MAX: Duration = Duration::from_secs(20);

@@ -18,7 +18,7 @@ use millpond_engine::tables::Tables;
 use object_store::ObjectStoreExt;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::store::Place;
+use crate::store::{Place, Stores};
 
 /// Endings of files in `enrich/` that are tables.
 const ENDINGS: [&str; 8] = [".csv", ".csv.gz", ".tsv", ".ndjson", ".ndjson.gz", ".jsonl", ".json", ".parquet"];
@@ -80,7 +80,8 @@ fn in_table(name: &str, error: Error) -> Error {
 
 /// Reads one table: a path relative to `root` or a URL.
 async fn read(url: &str, root: &Path, declared: &[Column]) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-    let place = Place::open(url, root)?;
+    let stores = Stores::default();
+    let place = Place::open(&stores, url, root)?;
     let mut objects = place.objects().await?;
     let object = futures::StreamExt::next(&mut objects).await.transpose()?;
     let object = object.ok_or_else(|| Error::bad_input(format!("nothing at `{url}`")))?;
@@ -89,7 +90,8 @@ async fn read(url: &str, root: &Path, declared: &[Column]) -> Result<(SchemaRef,
         return Err(error.hint("tables are held in memory by every worker: keep the columns and rows that you join"));
     }
     let failed = |error| Error::transient(format!("failed to fetch `{url}`")).because(error);
-    let bytes = place.store.get(&place.path_of(&object)?).await.map_err(failed)?.bytes().await.map_err(failed)?;
+    let (store, path) = stores.locate(&object.uri)?;
+    let bytes = store.get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
     if bytes.starts_with(b"PAR1") { read_parquet(bytes) } else { read_text(url, &bytes, declared) }
 }
 

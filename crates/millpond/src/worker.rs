@@ -1,51 +1,58 @@
 //! The worker: feeds the path from the pond's inputs, within the pond's budget, and commits as it goes.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures::stream::{BoxStream, FuturesUnordered};
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use millpond_core::balance::Balance;
-use millpond_core::event::Object;
+use millpond_core::config::Input;
+use millpond_core::event::Event;
 use millpond_core::plan::plan;
 use millpond_core::receipt::{Receipt, Status};
 use millpond_core::route::route;
 use millpond_core::{Error, Kind, Result};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
-use crate::committer::{Committed, commit_pending};
+use crate::clock::Clock;
+use crate::committer::{Committed, Committer};
+use crate::intake::{Intake, Item, read};
 use crate::job_threads::JobThreads;
 use crate::ledger::Ledger;
-use crate::pipeline::{Node, Outcome, is_done, process};
+use crate::pipeline::{Delivery, Node, Outcome, is_done, process, quarantine_notice};
 use crate::pond::Pond;
-use crate::store::Place;
+use crate::queue::{Body, ListQueue, Message, Queue, SqsQueue, WatchQueue};
+use crate::store::{Place, Stores};
 
-/// Objects listed ahead of the jobs, so that progress knows how much is to come without holding a whole bucket's names.
-const LISTED_MAX: usize = 10_000;
+/// Events that wait for a job: enough to keep every job busy and to let small files share their files.
+const WAITING_MAX: usize = 2_000;
+/// Messages asked for at a time.
+const RECEIVE_MAX: usize = 500;
+/// Time that a queue may wait for its first message.
+const RECEIVE_WAIT: Duration = Duration::from_secs(10);
+/// The same where nothing more is expected than what is there.
+const DRAIN_WAIT: Duration = Duration::from_secs(1);
+/// Wait before a queue that did not answer is asked again.
+const RECEIVE_RETRY: Duration = Duration::from_secs(5);
 /// Jobs handed over before the committer is called.
 const COMMIT_JOBS: usize = 1_000;
 /// Time after which it is called for fewer.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(2);
-/// A local file that was written this recently may still be written to; while watching it waits for the next sweep.
-const SETTLE: Duration = Duration::from_secs(1);
-/// Wait before the second try of an object, doubled with each further one.
-const BACKOFF: Duration = Duration::from_secs(5);
-/// The longest wait before another try.
-const BACKOFF_MAX: Duration = Duration::from_secs(600);
-/// Calls of the committer that may meet another writer before it is an error.
-const COMMIT_TRIES: usize = 5;
+/// How often the worker looks whether something is due.
+const TICK: Duration = Duration::from_millis(500);
 
 /// What is told while the worker runs.
 pub trait Progress: Send + Sync {
     /// An object was found.
-    fn found(&self, object: &Object);
+    fn found(&self, event: &Event);
     /// An object had been dealt with before.
-    fn already_done(&self, object: &Object);
+    fn already_done(&self, event: &Event);
     /// A job came to an end; it is not committed yet.
     fn ended(&self, receipt: &Receipt);
     /// An object comes back later.
-    fn postponed(&self, object: &Object, error: &Error);
+    fn postponed(&self, event: &Event, error: &Error);
     /// Jobs were committed; their receipts are final.
     fn committed(&self, committed: &Committed);
     /// Something else that a person may want to know.
@@ -67,6 +74,8 @@ pub struct Summary {
     pub quarantined_files: u64,
     /// Objects that no source wants.
     pub unrouted: u64,
+    /// Objects that were gone before they were read.
+    pub gone: u64,
     /// Jobs that stopped and will be tried again.
     pub failed: u64,
     /// Objects that could not be read or stored this time.
@@ -94,6 +103,7 @@ impl Summary {
             Status::Duplicate => self.duplicates += 1,
             Status::Quarantined => self.quarantined_files += 1,
             Status::Unrouted => self.unrouted += 1,
+            Status::Gone => self.gone += 1,
             Status::Failed => self.failed += 1,
         }
         self.balance.add(&receipt.balance);
@@ -105,49 +115,73 @@ impl Summary {
     }
 }
 
-/// A pond that is open for work: nobody else commits to its lake meanwhile.
+/// A pond that is open for work.
 pub struct Worker {
     node: Arc<Node>,
+    ledger: Arc<Ledger>,
+    /// `None`: somebody else commits.
+    committer: Option<Committer>,
     threads: JobThreads,
     progress: Arc<dyn Progress>,
     stop: watch::Receiver<bool>,
     stamp: u64,
-    later: HashMap<String, Later>,
     summary: Summary,
     uncommitted: usize,
     last_commit: Instant,
-    _lock: std::fs::File,
 }
 
-/// When an object may be tried again.
-struct Later {
-    tries: u32,
-    not_before: Instant,
+/// When a worker has done what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// Every queue has given what it has.
+    Empty,
+    /// It is told to stop.
+    Stopped,
 }
+
+/// What a queue gave, and which.
+type Received = (usize, Result<Option<Vec<Message>>>);
+/// What became of a group of events.
+type Ended = (Vec<Item>, Vec<Result<Outcome>>);
 
 impl Worker {
     /// Opens the lake of a pond, finishes what an earlier run left pending, and is ready. `stop` turns true when the
-    /// worker should end after the jobs that run.
+    /// worker should end after the jobs that run. With `commits` it commits what it hands over; without, somebody else
+    /// does.
     ///
     /// # Errors
-    /// [`Kind::BadConfig`] when the lake cannot be used or another worker uses it.
-    pub async fn open(pond: Pond, progress: Arc<dyn Progress>, stop: watch::Receiver<bool>) -> Result<Self> {
-        let lake = Arc::new(pond.open_lake().await?);
-        let lock = lock(&lake)?;
-        let ledger = Arc::new(Ledger::load(&lake).await?);
+    /// [`Kind::BadConfig`] when the lake cannot be used.
+    pub async fn open(
+        pond: Pond,
+        progress: Arc<dyn Progress>,
+        stop: watch::Receiver<bool>,
+        commits: bool,
+    ) -> Result<Self> {
+        let stores = Arc::new(Stores::default());
+        let lake = Arc::new(pond.open_lake(&stores).await?);
+        let ledger = Arc::new(Ledger::new(Arc::clone(&lake)));
         let stamp = Pond::stamp(&pond.root);
-        let node = Node { pond, lake, ledger, io: tokio::runtime::Handle::current() };
+        let committer = commits.then(|| Committer::new(Arc::clone(&lake), Arc::clone(&ledger)));
+        let threads = JobThreads::new(jobs_max(&pond))?;
+        let node = Node {
+            pond: Arc::new(pond),
+            lake,
+            ledger: Some(Arc::clone(&ledger)),
+            stores,
+            clock: Clock::system(),
+            io: tokio::runtime::Handle::current(),
+        };
         let mut worker = Self {
-            threads: JobThreads::new(jobs_max(&node.pond))?,
             node: Arc::new(node),
+            ledger,
+            committer,
+            threads,
             progress,
             stop,
             stamp,
-            later: HashMap::new(),
             summary: Summary::default(),
             uncommitted: 0,
             last_commit: Instant::now(),
-            _lock: lock,
         };
         let left = worker.commit().await?.receipts.len();
         if left > 0 {
@@ -161,15 +195,17 @@ impl Worker {
         &self.node
     }
 
-    /// Takes every object of the pond's inputs once.
+    /// Takes what the pond's inputs have, once.
     ///
     /// # Errors
     /// When an input cannot be opened or listed, or the lake cannot be committed to.
     pub async fn run_once(&mut self) -> Result<Summary> {
-        for place in self.inputs_to_list()? {
-            let events = place.list();
-            self.drain(&place, events, None).await?;
+        let mut queues: Vec<Arc<dyn Queue>> = Vec::new();
+        for place in self.places()? {
+            queues.push(Arc::new(ListQueue::new(place.url(), place.list())));
         }
+        queues.extend(self.queues().await?);
+        self.feed(inputs(queues)?, Until::Empty).await?;
         Ok(self.summary.clone())
     }
 
@@ -178,16 +214,18 @@ impl Worker {
     /// # Errors
     /// When one of them is not there, and as [`Worker::run_once`].
     pub async fn run_files(&mut self, files: &[String], folder: &std::path::Path) -> Result<Summary> {
-        let inputs = self.inputs()?;
+        let inputs = self.places()?;
         for file in files {
-            let place = Place::open(file, folder)?;
+            let place = Place::open(&self.node.stores, file, folder)?;
+            let inputs = inputs.clone();
             // A file of an input has the key that routes match there, however it is named here.
-            let events = place.objects().await?.map_ok(|mut object| {
+            let objects = place.objects().await?.map_ok(move |mut object| {
                 let known = inputs.iter().find_map(|input| input.key_below(&object.uri));
                 object.key = known.unwrap_or(object.key);
                 object
             });
-            self.drain(&place, events.boxed(), None).await?;
+            let queue = ListQueue::new(place.url(), objects.boxed());
+            self.feed(vec![Arc::new(queue)], Until::Empty).await?;
         }
         Ok(self.summary.clone())
     }
@@ -196,57 +234,36 @@ impl Worker {
     /// last good one stays.
     ///
     /// # Errors
-    /// When the lake cannot be committed to.
+    /// When an input cannot be opened, or the lake cannot be committed to.
     pub async fn watch(&mut self) -> Result<Summary> {
-        while !*self.stop.borrow() {
-            self.reload().await;
-            for place in self.inputs_to_list()? {
-                let settle = place.folder().map(|_| SETTLE);
-                // A sweep sees every object again: those that are done are not told again.
-                let node = Arc::clone(&self.node);
-                let is_new = move |object: &Result<Object>| {
-                    let is_done = object.as_ref().is_ok_and(|object| is_done(&node, object));
-                    futures::future::ready(!is_done)
-                };
-                let events = place.list().filter(is_new).boxed();
-                match self.drain(&place, events, settle).await {
-                    Err(error) if error.kind() == Kind::Transient => self.progress.note(&error.report()),
-                    other => other?,
-                }
-            }
-            let poll = self.node.pond.config.inputs.iter().map(|input| input.poll_ms).min().unwrap_or(2_000);
-            let mut stop = self.stop.clone();
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(poll)) => {}
-                _ = stop.wait_for(|stop| *stop) => {}
-            }
+        let poll = |url: &str| {
+            let polls = self.node.pond.config.inputs.iter().filter_map(|input| match input {
+                Input::Place { url: known, poll_ms } if known == url => Some(Duration::from_millis(*poll_ms)),
+                _ => None,
+            });
+            polls.min().unwrap_or(COMMIT_INTERVAL)
+        };
+        let mut queues: Vec<Arc<dyn Queue>> = Vec::new();
+        for (place, url) in self.places()?.into_iter().zip(self.node.pond.config.place_urls()) {
+            queues.push(Arc::new(WatchQueue::new(place, poll(url), self.node.clock.clone())));
         }
+        queues.extend(self.queues().await?);
+        self.feed(inputs(queues)?, Until::Stopped).await?;
         self.summary.is_interrupted = true;
         Ok(self.summary.clone())
     }
 
-    /// The pond's inputs; an error when there is none.
-    fn inputs_to_list(&self) -> Result<Vec<Place>> {
-        let inputs = self.inputs()?;
-        match inputs.is_empty() {
-            false => Ok(inputs),
-            true => Err(Error::bad_config("the pond has no input").hint(
-                "add `[[input]]` with `url = \"inbox\"` to `millpond.toml`, or name files: `millpond run FILE…`",
-            )),
-        }
-    }
-
-    fn inputs(&self) -> Result<Vec<Place>> {
-        let pond = &self.node.pond;
-        let places = pond.config.inputs.iter().map(|input| Place::open(&input.url, &pond.root));
+    fn places(&self) -> Result<Vec<Place>> {
+        let Node { pond, lake, stores, .. } = self.node.as_ref();
+        let places = pond.config.place_urls().map(|url| Place::open(stores, url, &pond.root));
         let places = places.collect::<Result<Vec<_>>>()?;
-        let lake = self.node.lake.url().to_file_path().unwrap_or_default();
-        for folder in places.iter().filter_map(Place::folder) {
-            if lake.starts_with(&folder) || folder.starts_with(&lake) {
+        for place in &places {
+            let input = format!("{}/", place.url().trim_end_matches('/'));
+            if lake.url().as_str().starts_with(&input) || input.starts_with(lake.url().as_str()) {
                 return Err(Error::bad_config(format!(
                     "the lake `{}` and the input `{}` lie in each other",
-                    lake.display(),
-                    folder.display()
+                    lake.url(),
+                    place.url()
                 ))
                 .hint("what millpond writes would be read again: give each a folder of its own"));
             }
@@ -254,6 +271,17 @@ impl Worker {
         Ok(places)
     }
 
+    async fn queues(&self) -> Result<Vec<Arc<dyn Queue>>> {
+        let mut queues: Vec<Arc<dyn Queue>> = Vec::new();
+        for input in &self.node.pond.config.inputs {
+            if let Input::Queue { url } = input {
+                queues.push(Arc::new(SqsQueue::open(url).await?));
+            }
+        }
+        Ok(queues)
+    }
+
+    /// Reads the pond again if a file of it changed.
     async fn reload(&mut self) {
         let stamp = Pond::stamp(&self.node.pond.root);
         if stamp == self.stamp {
@@ -262,14 +290,20 @@ impl Worker {
         self.stamp = stamp;
         let loaded = async {
             let pond = Pond::load(&self.node.pond.root).await?;
-            pond.open_lake().await?;
+            pond.open_lake(&self.node.stores).await?;
             Ok::<_, Error>(pond)
         };
         match loaded.await {
             Ok(pond) => {
-                let Node { lake, ledger, io, .. } = self.node.as_ref();
-                let (lake, ledger, io) = (Arc::clone(lake), Arc::clone(ledger), io.clone());
-                self.node = Arc::new(Node { pond, lake, ledger, io });
+                let Node { lake, ledger, stores, clock, io, .. } = self.node.as_ref();
+                self.node = Arc::new(Node {
+                    pond: Arc::new(pond),
+                    lake: Arc::clone(lake),
+                    ledger: ledger.clone(),
+                    stores: Arc::clone(stores),
+                    clock: clock.clone(),
+                    io: io.clone(),
+                });
                 self.progress.note("the pond changed and was read again");
             }
             Err(error) => self
@@ -278,49 +312,46 @@ impl Worker {
         }
     }
 
-    /// Runs the jobs of a stream of events, a few at a time, until the stream ends or the worker is asked to stop.
-    async fn drain(
-        &mut self,
-        place: &Place,
-        events: BoxStream<'_, Result<Object>>,
-        settle: Option<Duration>,
-    ) -> Result<()> {
-        let config = &self.node.pond.config;
-        let jobs_max = jobs_max(&self.node.pond);
-        if self.threads.jobs_max() != jobs_max {
-            self.threads = JobThreads::new(jobs_max)?;
-        }
-        let memory = Arc::new(Semaphore::new(to_mib(config.memory_bytes) as usize));
-        let memory_mib = to_mib(config.memory_bytes);
-        let mut events = events.fuse();
-        let mut running = FuturesUnordered::new();
-        let mut waiting = VecDeque::new();
+    /// Takes what queues give, a few groups of events at a time, until they are empty or the worker is asked to stop.
+    async fn feed(&mut self, queues: Vec<Arc<dyn Queue>>, until: Until) -> Result<()> {
+        let memory = Arc::new(Semaphore::new(to_mib(self.node.pond.config.memory_bytes) as usize));
         let mut stop = self.stop.clone();
+        let mut intake = Intake::new(queues);
+        let mut receiving: FuturesUnordered<BoxFuture<'static, Received>> = FuturesUnordered::new();
+        let mut idle: Vec<usize> = (0..intake.queues.len()).collect();
+        let mut running: FuturesUnordered<BoxFuture<'static, Ended>> = FuturesUnordered::new();
+        let mut tick = tokio::time::interval(TICK);
+        let is_stopped = |stop: &watch::Receiver<bool>| *stop.borrow();
         loop {
-            let is_stopping = *stop.borrow();
-            if running.is_empty() && (is_stopping || (events.is_done() && waiting.is_empty())) {
+            if is_stopped(&stop) {
+                receiving.clear();
+                intake.give_up_waiting();
+            } else if intake.waiting() < WAITING_MAX {
+                receiving.extend(idle.drain(..).map(|index| receive(index, &intake.queues[index], until)));
+            }
+            let jobs_max = self.jobs_max()?;
+            while running.len() < jobs_max && intake.waiting() > 0 {
+                let group = intake.next_group(jobs_max);
+                running.push(self.start(group, &memory));
+            }
+            self.note_queue_errors(intake.tell().await);
+            if running.is_empty() && receiving.is_empty() && intake.waiting() == 0 {
                 break;
             }
             tokio::select! {
                 biased;
-                Some(ended) = running.next() => self.note_end(ended)?,
-                _ = stop.wait_for(|stop| *stop), if !is_stopping => {}
-                event = events.next(), if !is_stopping && waiting.len() < LISTED_MAX && !events.is_done() => {
-                    if let Some(event) = event {
-                        let object = event?;
-                        if self.may_start(&object, settle) {
-                            self.summary.found += 1;
-                            self.progress.found(&object);
-                            waiting.push_back(object);
-                        }
+                Some((items, outcomes)) = running.next() => self.note_ends(&mut intake, &items, outcomes)?,
+                Some((index, received)) = receiving.next() => {
+                    if self.note_received(&mut intake, index, received, until).await? {
+                        idle.push(index);
                     }
                 }
-            }
-            while !*stop.borrow()
-                && running.len() < jobs_max
-                && let Some(object) = waiting.pop_front()
-            {
-                running.push(self.start(place, object, &memory, memory_mib));
+                _ = stop.wait_for(|stop| *stop), if !is_stopped(&stop) => {}
+                _ = tick.tick() => {
+                    if until == Until::Stopped {
+                        self.reload().await;
+                    }
+                }
             }
             if self.uncommitted >= COMMIT_JOBS
                 || (self.uncommitted > 0 && self.last_commit.elapsed() >= COMMIT_INTERVAL)
@@ -328,40 +359,101 @@ impl Worker {
                 self.commit_and_tell().await?;
             }
         }
-        self.summary.found -= waiting.len() as u64;
-        self.summary.is_interrupted |= *stop.borrow();
+        self.note_queue_errors(intake.tell().await);
+        self.summary.is_interrupted |= is_stopped(&stop);
         self.commit_and_tell().await
     }
 
-    fn may_start(&self, object: &Object, settle: Option<Duration>) -> bool {
-        let is_settled = settle.is_none_or(|settle| {
-            let age_us = chrono::Utc::now().timestamp_micros() - object.modified_us;
-            age_us >= settle.as_micros() as i64
-        });
-        is_settled && self.later.get(&object.uri).is_none_or(|later| Instant::now() >= later.not_before)
+    fn note_queue_errors(&self, told: Result<()>) {
+        if let Err(error) = told {
+            self.progress.note(&error.report());
+        }
     }
 
-    /// Starts one job on a thread of its own as soon as the budget has its memory.
-    fn start(
-        &self,
-        place: &Place,
-        object: Object,
-        memory: &Arc<Semaphore>,
-        memory_mib: u32,
-    ) -> impl Future<Output = (Object, Result<Outcome>)> + use<> {
-        let (node, place, memory) = (Arc::clone(&self.node), place.clone(), Arc::clone(memory));
+    fn jobs_max(&mut self) -> Result<usize> {
+        let jobs_max = jobs_max(&self.node.pond);
+        if self.threads.jobs_max() != jobs_max {
+            self.threads = JobThreads::new(jobs_max)?;
+        }
+        Ok(jobs_max)
+    }
+
+    /// Takes in what a queue gave; says whether there may be more.
+    async fn note_received(
+        &mut self,
+        intake: &mut Intake,
+        index: usize,
+        received: Result<Option<Vec<Message>>>,
+        until: Until,
+    ) -> Result<bool> {
+        let messages = match received {
+            Ok(Some(messages)) => messages,
+            Ok(None) => return Ok(false),
+            Err(error) if error.kind() == Kind::Transient && until == Until::Stopped => {
+                self.progress.note(&error.report());
+                return Ok(true);
+            }
+            Err(error) => return Err(error),
+        };
+        let is_queue = intake.queues[index].hold().is_some();
+        let is_end = messages.is_empty() && until == Until::Empty && is_queue;
+        self.ledger.refresh().await?;
+        for message in messages {
+            self.note_message(intake, index, message, until).await?;
+        }
+        Ok(!is_end)
+    }
+
+    async fn note_message(&mut self, intake: &mut Intake, index: usize, message: Message, until: Until) -> Result<()> {
+        let said = read(&message.body);
+        if !said.problems.is_empty()
+            && let Err(error) = quarantine_notice(&self.node, intake.queues[index].name(), &said.problems).await
+        {
+            self.progress.note(&error.report());
+            intake.put_back(index, message);
+            return Ok(());
+        }
+        self.uncommitted += usize::from(!said.problems.is_empty());
+        let is_listed = matches!(message.body, Body::Event(_));
+        let mut events = Vec::with_capacity(said.events.len());
+        for event in said.events {
+            if is_done(&self.node, &event).await? {
+                // A sweep sees every object again: those that are done are not told again.
+                if !(is_listed && until == Until::Stopped) {
+                    self.summary.found += 1;
+                    self.progress.found(&event);
+                    self.note_done_before(&event);
+                }
+                continue;
+            }
+            self.summary.found += 1;
+            self.progress.found(&event);
+            events.push(event);
+        }
+        intake.take(index, message, events);
+        Ok(())
+    }
+
+    fn note_done_before(&mut self, event: &Event) {
+        self.summary.already_done += 1;
+        self.progress.already_done(event);
+    }
+
+    /// Starts a group of jobs on a thread of its own as soon as the budget has its memory.
+    fn start(&self, items: Vec<Item>, memory: &Arc<Semaphore>) -> BoxFuture<'static, Ended> {
+        let (node, memory) = (Arc::clone(&self.node), Arc::clone(memory));
         let threads = self.threads.handle().clone();
-        let job_memory_bytes = node.pond.config.job_memory_bytes;
-        let planned = route(&node.pond.sources, &object).map(|route| plan(route.source, job_memory_bytes).memory_bytes);
+        let job_mib = items.iter().map(|item| memory_mib(&node, &item.delivery.event)).max().unwrap_or(1);
         // A job that wants more than there is runs alone.
-        let job_mib = to_mib(planned.unwrap_or(job_memory_bytes)).min(memory_mib);
+        let job_mib = job_mib.min(to_mib(node.pond.config.memory_bytes));
         async move {
             // The semaphore is never closed, so a permit always comes.
             let permit = memory.acquire_many_owned(job_mib).await;
             let job = threads.spawn_blocking(move || {
                 let _permit = permit;
-                let outcome = node.io.block_on(process(&node, &place, &object));
-                (object, outcome)
+                let deliveries: Vec<Delivery> = items.iter().map(|item| item.delivery.clone()).collect();
+                let outcomes = node.io.block_on(process(&node, &deliveries, None));
+                (items, outcomes)
             });
             match job.await {
                 Ok(ended) => ended,
@@ -371,34 +463,29 @@ impl Worker {
         .boxed()
     }
 
-    fn note_end(&mut self, (object, outcome): (Object, Result<Outcome>)) -> Result<()> {
-        match outcome {
-            Ok(Outcome::AlreadyDone) => {
-                self.summary.already_done += 1;
-                self.progress.already_done(&object);
-            }
-            Ok(Outcome::Handed(receipt)) => {
-                self.uncommitted += 1;
-                self.progress.ended(&receipt);
-                match receipt.status {
-                    Status::Failed => self.put_off(&object),
-                    _ => drop(self.later.remove(&object.uri)),
+    fn note_ends(&mut self, intake: &mut Intake, items: &[Item], outcomes: Vec<Result<Outcome>>) -> Result<()> {
+        for (item, outcome) in items.iter().zip(outcomes) {
+            let event = &item.delivery.event;
+            let comes_back = match outcome {
+                Ok(Outcome::AlreadyDone) => {
+                    self.note_done_before(event);
+                    false
                 }
-            }
-            Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => {
-                self.summary.postponed += 1;
-                self.progress.postponed(&object, &error);
-                self.put_off(&object);
-            }
-            Err(error) => return Err(error),
+                Ok(Outcome::Handed(receipt)) => {
+                    self.uncommitted += 1;
+                    self.progress.ended(&receipt);
+                    !receipt.status.is_final()
+                }
+                Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => {
+                    self.summary.postponed += 1;
+                    self.progress.postponed(event, &error);
+                    true
+                }
+                Err(error) => return Err(error),
+            };
+            intake.end(item, comes_back);
         }
         Ok(())
-    }
-
-    fn put_off(&mut self, object: &Object) {
-        let tries = self.later.get(&object.uri).map_or(1, |later| later.tries + 1);
-        let wait = BACKOFF.saturating_mul(1 << (tries - 1).min(10)).min(BACKOFF_MAX);
-        self.later.insert(object.uri.clone(), Later { tries, not_before: Instant::now() + wait });
     }
 
     async fn commit_and_tell(&mut self) -> Result<()> {
@@ -411,17 +498,37 @@ impl Worker {
     }
 
     async fn commit(&mut self) -> Result<Committed> {
-        let mut tries = 0;
-        let committed = loop {
-            match commit_pending(&self.node.lake, &self.node.ledger).await {
-                Err(error) if error.kind() == Kind::Conflict && tries < COMMIT_TRIES => tries += 1,
-                other => break other?,
-            }
+        let committed = match &mut self.committer {
+            Some(committer) => committer.commit_pending().await?,
+            None => Committed::default(),
         };
         self.uncommitted = 0;
         self.last_commit = Instant::now();
         Ok(committed)
     }
+}
+
+/// The queues; an error when there is none.
+fn inputs(queues: Vec<Arc<dyn Queue>>) -> Result<Vec<Arc<dyn Queue>>> {
+    match queues.is_empty() {
+        false => Ok(queues),
+        true => Err(Error::bad_config("the pond has no input")
+            .hint("add `[[input]]` with `url = \"inbox\"` to `millpond.toml`, or name files: `millpond run FILE…`")),
+    }
+}
+
+/// Asks a queue for messages.
+fn receive(index: usize, queue: &Arc<dyn Queue>, until: Until) -> BoxFuture<'static, Received> {
+    let queue = Arc::clone(queue);
+    let wait = if until == Until::Empty { DRAIN_WAIT } else { RECEIVE_WAIT };
+    async move {
+        let received = queue.receive(RECEIVE_MAX, wait).await;
+        if received.is_err() && until == Until::Stopped {
+            tokio::time::sleep(RECEIVE_RETRY).await;
+        }
+        (index, received)
+    }
+    .boxed()
 }
 
 /// Jobs that a pond runs at a time: as many as there are processors, unless it says.
@@ -430,22 +537,13 @@ fn jobs_max(pond: &Pond) -> usize {
     pond.config.jobs.map_or(processors, |jobs| jobs as usize).max(1)
 }
 
-fn to_mib(bytes: u64) -> u32 {
-    u32::try_from(bytes >> 20).unwrap_or(u32::MAX).max(1)
+/// The memory that the job of an event may use.
+fn memory_mib(node: &Node, event: &Event) -> u32 {
+    let bytes = node.pond.config.job_memory_bytes;
+    let route = route(&node.pond.sources, event.bucket.as_deref(), &event.key);
+    to_mib(route.map_or(bytes, |route| plan(route.source, bytes).memory_bytes))
 }
 
-/// Takes the lake's lock: its ledger is held in memory, so only one process may commit.
-fn lock(lake: &crate::lake::Lake) -> Result<std::fs::File> {
-    let folder = lake.url().to_file_path().map_err(|()| Error::bug("the lake is no folder"))?;
-    let path = folder.join("_lock");
-    let failed = |error| Error::bad_config(format!("failed to lock `{}`", path.display())).because(error);
-    let file = std::fs::File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(Error::bad_config(format!("another millpond writes to `{}`", folder.display()))
-                .hint("one worker commits to a lake at a time: stop the other, or wait for it"))
-        }
-        Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
-    }
+fn to_mib(bytes: u64) -> u32 {
+    u32::try_from(bytes >> 20).unwrap_or(u32::MAX).max(1)
 }

@@ -26,13 +26,21 @@ pub struct PondConfig {
     pub enrich: Vec<EnrichTable>,
 }
 
-/// A folder or an object store prefix where objects appear.
+/// Where objects appear.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Input {
-    /// A path relative to the pond, or a `file://`, `s3://`, `gs://`, `az://`, `http://` or `https://` URL.
-    pub url: String,
-    /// How often it is listed while `run` watches, in milliseconds.
-    pub poll_ms: u64,
+pub enum Input {
+    /// A folder or an object store prefix that is listed.
+    Place {
+        /// A path relative to the pond, or a `file://`, `s3://`, `gs://`, `az://`, `http://` or `https://` URL.
+        url: String,
+        /// How often it is listed while `run` watches, in milliseconds.
+        poll_ms: u64,
+    },
+    /// A queue of notices.
+    Queue {
+        /// The URL of an SQS queue, or `sqs://NAME`.
+        url: String,
+    },
 }
 
 /// Files and URLs that SQL may name as tables: glob patterns over the text between the quotes.
@@ -118,6 +126,14 @@ impl PondConfig {
         Some(config)
     }
 
+    /// The URLs of the inputs that are listed.
+    pub fn place_urls(&self) -> impl Iterator<Item = &str> {
+        self.inputs.iter().filter_map(|input| match input {
+            Input::Place { url, .. } => Some(url.as_str()),
+            Input::Queue { .. } => None,
+        })
+    }
+
     fn parse_budget(&mut self, mut section: Section<'_>, problems: &mut Problems) {
         if let Some(bytes) = section.bytes(problems, "memory") {
             self.memory_bytes = bytes;
@@ -137,12 +153,24 @@ const POLL_MS: u64 = 2_000;
 
 fn parse_input(mut section: Section<'_>, problems: &mut Problems) -> Option<Input> {
     let url = section.text(problems, "url");
+    let queue = section.text(problems, "queue");
     let poll_ms = section.ms(problems, "poll").unwrap_or(POLL_MS);
-    if url.is_none() {
-        section.missing(problems, "url", "name a folder such as `inbox` or a URL such as `s3://bucket/prefix/`");
-    }
+    let input = match (url, queue) {
+        (Some(url), None) => Some(Input::Place { url, poll_ms }),
+        (None, Some(url)) => Some(Input::Queue { url }),
+        (None, None) => {
+            let hint = "name a folder such as `inbox`, a URL such as `s3://bucket/prefix/`, or a `queue`";
+            section.missing(problems, "url", hint);
+            None
+        }
+        (Some(_), Some(_)) => {
+            let error = Error::bad_config("an input has either a `url` or a `queue`");
+            section.refuse(problems, "queue", &error.hint("write two `[[input]]` sections to use both"));
+            None
+        }
+    };
     section.finish(problems);
-    url.map(|url| Input { url, poll_ms })
+    input
 }
 
 fn parse_enrich(name: String, mut section: Section<'_>, problems: &mut Problems) -> Option<EnrichTable> {
@@ -177,7 +205,7 @@ mod tests {
         let (_, problems) = parse("nme = 'x'\n\n[[input]]\nurl = 3\npol = '2 s'\n\n[budget]\nmemory = 'much'\n");
         let expected = [
             "millpond.toml:4: `url` must be text in quotes, not `3`",
-            "millpond.toml:3: `url` is missing in `[input]`\n  hint: name a folder such as `inbox` or a URL such as `s3://bucket/prefix/`",
+            "millpond.toml:3: `url` is missing in `[input]`\n  hint: name a folder such as `inbox`, a URL such as `s3://bucket/prefix/`, or a `queue`",
             "millpond.toml:5: unknown key `pol` in `[input]`\n  hint: did you mean `poll`?",
             "millpond.toml:8: `much` is not a size\n  hint: write it as `512 MiB` or `1.5 GB`",
             "millpond.toml:1: unknown key `nme`\n  hint: did you mean `name`?",

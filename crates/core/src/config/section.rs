@@ -267,6 +267,11 @@ impl<'a> Section<'a> {
         problems.add(self.file, self.line, &Error::bad_config(format!("`{key}` is missing{place}")).hint(hint));
     }
 
+    /// Reports that a key cannot stand here.
+    pub fn refuse(&self, problems: &mut Problems, key: &str, error: &Error) {
+        problems.add(self.file, self.line_of_key(key), error);
+    }
+
     /// Reports every key that nobody asked for.
     pub fn finish(self, problems: &mut Problems) {
         for (key, _) in self.table.iter().filter(|(key, _)| !self.known.contains(key)) {

@@ -1,71 +1,57 @@
-//! Commit: the end of a job as one pending commit, whichever end it is.
+//! Commit: the end of a job as a receipt in its group, whichever end it is.
 
-use millpond_core::plan::Plan;
+use millpond_core::notice::Problem;
 use millpond_core::receipt::{Receipt, Status, Timings};
-use millpond_core::source::Duplicates;
 use millpond_core::{Error, Kind, Result};
 use millpond_engine::decode::Reject;
-use millpond_engine::encode::TableWriter;
-use millpond_engine::prepare::Prepared;
 
-use super::write::{Written, quarantine_rows, quarantine_schema, schema_fingerprint};
-use super::{Job, Node, Outcome};
-use crate::committer::{Pending, PendingTable, output, put_file, void};
-use crate::crash;
+use super::Job;
+use super::group::{Group, Taken};
+use super::write::{Held, Table, Written, origin, quarantine_rows, schema_fingerprint};
+use crate::committer::void;
 
 /// Tries of a job whose source or whose millpond fails it, before its file goes to quarantine.
 pub const FAILURES_MAX: u32 = 3;
 
-/// Hands over a job that ended well.
-pub(super) async fn done(
-    node: &Node,
-    job: &Job<'_>,
-    prepared: &Prepared,
-    done: Written,
-    memory: u64,
-) -> Result<Outcome> {
-    let fields = done.finished.summary.fields();
+/// Takes a job that ended well into its group.
+pub(super) async fn done(group: &mut Group<'_>, job: &Job<'_>, done: Written, memory: u64) -> Result<Taken> {
+    let started = std::time::Instant::now();
+    let summary = &done.finished.summary;
     let mut receipt = Receipt {
         balance: done.finished.balance,
-        signals: done.signals,
-        rescued: done.finished.summary.rescued,
-        damages: done.finished.summary.damages,
-        members: done.finished.summary.members,
+        rescued: summary.rescued,
+        damages: summary.damages,
+        members: summary.members,
         bytes_in: done.bytes_in,
-        bytes_decoded: done.finished.summary.decoded_bytes,
-        bytes_out: done.outputs.iter().map(|file| file.bytes).sum(),
+        bytes_decoded: summary.decoded_bytes,
         fingerprint: done.fingerprint.clone(),
-        schema_fingerprint: schema_fingerprint(&fields),
-        format: done.finished.summary.format.to_owned(),
-        compression: done.finished.summary.compression.clone(),
+        schema_fingerprint: schema_fingerprint(&summary.fields()),
+        format: summary.format.to_owned(),
+        compression: summary.compression.clone(),
         memory_peak_bytes: memory,
-        timings: timings(job, &done),
-        outputs: done.outputs,
         ..job.receipt(Status::Done)
     };
-    if let Some(first) = done.duplicate_of {
-        void(&mut receipt, &first);
+    let mut write_us = 0;
+    match (done.rows, done.duplicate_of) {
+        (Some(rows), None) => {
+            receipt.signals = rows.signals;
+            write_us = rows.time.as_micros() as u64;
+            group.write(job.id, &done.fingerprint, rows.rows).await?;
+        }
+        (_, first) => void(&mut receipt, first.map(|job| job.to_string()).unwrap_or_default()),
     }
-    let skip_duplicates = prepared.source.duplicates == Duplicates::Skip;
-    hand_over(node, receipt, skip_duplicates, done.tables).await
-}
-
-fn timings(job: &Job<'_>, done: &Written) -> Timings {
+    write_us += started.elapsed().as_micros() as u64;
     let total_us = job.started.elapsed().as_micros() as u64;
     let fetch_us = done.fetch_time.as_micros() as u64;
     let decode_us = (done.finished.decode_time.as_micros() as u64).saturating_sub(fetch_us);
-    let write_us = done.write_time.as_micros() as u64;
     let transform_us = total_us.saturating_sub(fetch_us + decode_us + write_us);
-    Timings { fetch_us, decode_us, transform_us, write_us, total_us }
+    receipt.timings = Timings { fetch_us, decode_us, transform_us, write_us, total_us };
+    Ok(group.note(receipt))
 }
 
-/// Hands over an object that no source wants.
-pub(super) async fn unrouted(node: &Node, job: &Job<'_>) -> Result<Outcome> {
-    hand_over(node, job.receipt(Status::Unrouted), false, Vec::new()).await
-}
-
-/// Hands over a job that did not end well: the file is put in quarantine, or the try is noted and the event comes back.
-pub(super) async fn stopped(node: &Node, job: &Job<'_>, plan: &Plan, error: &Error, memory: u64) -> Result<Outcome> {
+/// Takes a job that did not end well into its group: the file is put in quarantine, or the try is noted and the event
+/// comes back.
+pub(super) fn stopped(group: &mut Group<'_>, job: &Job<'_>, error: &Error, memory: u64) -> Result<Taken> {
     let is_file_at_fault = matches!(error.kind(), Kind::BadInput | Kind::TooBig);
     let is_last_try = job.attempt >= FAILURES_MAX;
     let status = if is_file_at_fault || is_last_try { Status::Quarantined } else { Status::Failed };
@@ -74,41 +60,40 @@ pub(super) async fn stopped(node: &Node, job: &Job<'_>, plan: &Plan, error: &Err
         error_kind: Some(error.kind().name().to_owned()),
         error: Some(format!("{}{hint}", error.chain())),
         memory_peak_bytes: memory,
-        engine: plan.engine.name().to_owned(),
         ..job.receipt(status)
     };
     receipt.timings.total_us = job.started.elapsed().as_micros() as u64;
-    let mut tables = Vec::new();
     if status == Status::Quarantined {
-        let table = quarantined_file(node, job, error).await?;
-        receipt.outputs = table.files.iter().map(|file| output(&table.table, file)).collect();
-        receipt.bytes_out = receipt.outputs.iter().map(|file| file.bytes).sum();
-        tables.push(table);
+        quarantine_file(group, job, error)?;
     }
-    hand_over(node, receipt, false, tables).await
+    Ok(group.note(receipt))
 }
 
-/// The row of the table `quarantine` for a whole file. Its bytes stay where they are: the row names the object.
-async fn quarantined_file(node: &Node, job: &Job<'_>, error: &Error) -> Result<PendingTable> {
+/// Takes what nobody understands of a notice into its group: a receipt, and its bytes in quarantine.
+pub(super) fn refused_notice(group: &mut Group<'_>, job: &Job<'_>, problem: &Problem) -> Result<Taken> {
+    let kind = Kind::BadInput.name();
+    let detail = format!("a notice that is not understood: {}", problem.detail);
+    let receipt =
+        Receipt { error_kind: Some(kind.to_owned()), error: Some(detail.clone()), ..job.receipt(Status::Quarantined) };
+    quarantine(group, job, Reject { reason: kind, detail, raw: problem.raw.clone(), ..whole() })?;
+    Ok(group.note(receipt))
+}
+
+/// Puts the row of the table `quarantine` for a whole file into the group's files. Its bytes stay where they are: the
+/// row names the object.
+fn quarantine_file(group: &mut Group<'_>, job: &Job<'_>, error: &Error) -> Result<()> {
     let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
     let detail = format!("the whole file: {}{hint}", error.chain());
-    let reject = Reject { member: None, row: None, offset: None, reason: error.kind().name(), detail, raw: Vec::new() };
-    let source = job.source.map_or("", |source| &source.name);
-    let rows = quarantine_rows(source, &job.object.uri, &[reject])?;
-    let job_id = job.id.to_string();
-    let mut writer = TableWriter::new(&quarantine_schema(), None, Some(&job_id), job.object_day());
-    writer.write(&rows)?;
-    let schema = std::sync::Arc::clone(writer.file_schema());
-    let mut files = Vec::new();
-    for file in writer.finish()? {
-        files.push(put_file(&node.lake, "quarantine", &job_id, file).await?);
-    }
-    PendingTable::new("quarantine", &schema, files)
+    quarantine(group, job, Reject { reason: error.kind().name(), detail, ..whole() })
 }
 
-async fn hand_over(node: &Node, receipt: Receipt, skip_duplicates: bool, tables: Vec<PendingTable>) -> Result<Outcome> {
-    let pending = Pending::new(receipt, skip_duplicates, tables);
-    pending.put(&node.lake).await?;
-    crash::point("commit");
-    Ok(Outcome::Handed(Box::new(pending.receipt)))
+/// A reject that is no part of anything.
+fn whole() -> Reject {
+    Reject { member: None, row: None, offset: None, reason: "", detail: String::new(), raw: Vec::new() }
+}
+
+fn quarantine(group: &mut Group<'_>, job: &Job<'_>, reject: Reject) -> Result<()> {
+    let source = job.source.map_or("", |source| &source.name);
+    let rows = quarantine_rows(source, &job.object.uri, &[reject])?;
+    group.shared_writers().write(&Held { table: Table::Quarantine, rows, origin: origin(job) })
 }

@@ -5,16 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
+use futures::stream::BoxStream;
 use futures::{SinkExt, StreamExt};
-use millpond_core::event::Object;
+use millpond_core::event::{Event, Object};
+use millpond_core::source::Source;
 use millpond_core::{Error, Result};
-use object_store::{GetOptions, GetResult, GetResultPayload, ObjectStore};
+use object_store::path::Path;
+use object_store::{GetOptions, GetResultPayload, ObjectMeta, ObjectStore};
 
-use super::Node;
-use crate::store::{Place, version_of};
+use super::{Node, is_done};
+use crate::store::version_of;
 
 /// Pieces of a remote object that are read ahead while the job decodes.
 const READ_AHEAD: usize = 4;
+/// A remote object up to this size is fetched as a whole, while other jobs run.
+const WHOLE_BYTES_MAX: u64 = 1 << 20;
 
 /// The bytes of an object.
 pub(super) struct Input {
@@ -85,29 +90,91 @@ impl Read for Input {
     }
 }
 
-/// Opens an object; its version must be the one that was announced.
-///
-/// # Errors
-/// [`Kind::Conflict`](millpond_core::Kind::Conflict) when the object is gone or has changed since,
-/// [`Kind::Transient`](millpond_core::Kind::Transient) when the store does not answer.
-pub(super) async fn fetch(node: &Node, place: &Place, object: &Object) -> Result<Input> {
-    let path = place.path_of(object)?;
-    let found = place.store.get_opts(&path, GetOptions::default()).await.map_err(|error| match error {
-        object_store::Error::NotFound { .. } => {
-            Error::conflict(format!("`{}` is gone", object.uri)).hint("it was removed after it was announced")
-        }
-        other => Error::transient(format!("failed to fetch `{}`", object.uri)).because(other),
-    })?;
-    if version_of(&found.meta) != object.version {
-        return Err(Error::conflict(format!("`{}` changed after it was announced", object.uri)));
-    }
-    Ok(Input { inner: reader(node, found), meter: Meter::default() })
+/// What came of fetching the object of an event.
+pub(super) enum Fetched {
+    /// It was dealt with before.
+    Done,
+    /// No source wants it, so nobody asked for it.
+    Unwanted(Object),
+    /// It is not there any more.
+    Gone(Object),
+    /// It cannot be asked for.
+    Refused(Object, Error),
+    /// What its store told of it, and its bytes.
+    Object(Object, Input),
 }
 
-fn reader(node: &Node, found: GetResult) -> Box<dyn Read + Send> {
-    match found.payload {
-        GetResultPayload::File(file, _) => Box::new(file),
-        GetResultPayload::Stream(mut pieces) => {
+/// Opens the object of an event, as it is now: an object that was written again after it was announced is read once, in
+/// its newest content, whichever notice comes first. What the ledger knows to be done is not fetched.
+///
+/// # Errors
+/// [`Kind::Transient`](millpond_core::Kind::Transient) when the store does not answer.
+pub(super) async fn fetch_unless_done(node: &Node, source: Option<&Source>, event: &Event) -> Result<Fetched> {
+    if is_done(node, event).await? {
+        return Ok(Fetched::Done);
+    }
+    let announced = announced(node, event);
+    if source.is_none() {
+        return Ok(Fetched::Unwanted(announced));
+    }
+    let (store, path) = match node.stores.locate(&event.uri) {
+        Ok(located) => located,
+        Err(error) => return Ok(Fetched::Refused(announced, error)),
+    };
+    let got = node.io.spawn(get(store, path)).await;
+    let got = got.map_err(|error| Error::bug(format!("the fetch of `{}` panicked", event.uri)).because(error))?;
+    let (meta, body) = match got {
+        Ok(got) => got,
+        Err(object_store::Error::NotFound { .. }) => return Ok(Fetched::Gone(announced)),
+        Err(error) => return Err(Error::transient(format!("failed to fetch `{}`", event.uri)).because(error)),
+    };
+    let object = Object {
+        version: version_of(&meta),
+        size_bytes: meta.size,
+        modified_us: meta.last_modified.timestamp_micros(),
+        ..announced
+    };
+    if event.version.as_ref() != Some(&object.version) && is_done(node, &object.clone().into()).await? {
+        return Ok(Fetched::Done);
+    }
+    Ok(Fetched::Object(object, Input { inner: reader(node, body), meter: Meter::default() }))
+}
+
+/// An object as far as its event tells.
+fn announced(node: &Node, event: &Event) -> Object {
+    Object {
+        uri: event.uri.clone(),
+        bucket: event.bucket.clone(),
+        key: event.key.clone(),
+        version: event.version.clone().unwrap_or_default(),
+        size_bytes: event.size_bytes.unwrap_or(0),
+        modified_us: event.time_us.unwrap_or_else(|| node.clock.now_us()),
+    }
+}
+
+/// The bytes of an object, as far as they are here.
+enum Body {
+    File(std::fs::File),
+    Whole(Bytes),
+    Pieces(BoxStream<'static, object_store::Result<Bytes>>),
+}
+
+async fn get(store: Arc<dyn ObjectStore>, path: Path) -> object_store::Result<(ObjectMeta, Body)> {
+    let got = store.get_opts(&path, GetOptions::default()).await?;
+    let meta = got.meta.clone();
+    let body = match got.payload {
+        GetResultPayload::File(file, _) => Body::File(file),
+        GetResultPayload::Stream(_) if meta.size <= WHOLE_BYTES_MAX => Body::Whole(got.bytes().await?),
+        GetResultPayload::Stream(pieces) => Body::Pieces(pieces),
+    };
+    Ok((meta, body))
+}
+
+fn reader(node: &Node, body: Body) -> Box<dyn Read + Send> {
+    match body {
+        Body::File(file) => Box::new(file),
+        Body::Whole(bytes) => Box::new(bytes.reader()),
+        Body::Pieces(mut pieces) => {
             let (mut sender, receiver) = futures::channel::mpsc::channel(READ_AHEAD);
             // The network runs elsewhere: this job's thread waits for pieces and decodes them.
             node.io.spawn(async move {

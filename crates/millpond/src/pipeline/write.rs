@@ -5,23 +5,25 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use millpond_core::receipt::Output;
-use millpond_core::source::Source;
+use millpond_core::job::JobId;
 use millpond_core::{Error, Result};
 use millpond_engine::decode::Reject;
-use millpond_engine::encode::{EncodedFile, TableWriter};
+use millpond_engine::encode::{EncodedFile, Origin, TableWriter, to_lake};
 use millpond_engine::prepare::Prepared;
 use millpond_engine::run::{Finished, Sink};
 
 use super::Job;
-use super::fetch::Meter;
 use super::harvest::{signal_rows, signals_schema};
-use crate::committer::{PendingTable, output, put_file};
+use crate::committer::PendingTable;
 use crate::crash;
 use crate::lake::Lake;
+use crate::put::put_file;
 
 /// Rejected records that are gathered before they are written.
 const REJECTS_BATCH: usize = 1_024;
+/// Bytes of rows that a job holds before it gets files of its own: what is held shares files with other jobs, and files
+/// of this size are worth their requests.
+const HELD_BYTES_MAX: usize = 8 << 20;
 
 /// The columns of the table `quarantine`, without `_job`.
 pub fn quarantine_schema() -> SchemaRef {
@@ -59,67 +61,134 @@ pub(super) fn quarantine_rows(source: &str, object: &str, rejects: &[Reject]) ->
         .map_err(|error| Error::bug("failed to build quarantine rows").because(error))
 }
 
-/// What a job wrote and knows at its end.
+/// The three tables that a job writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Table {
+    Output,
+    Signals,
+    Quarantine,
+}
+
+/// Rows of one job, in lake types, that no file holds yet.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) table: Table,
+    pub(super) rows: RecordBatch,
+    pub(super) origin: Origin,
+}
+
+/// Where a job's rows come from.
+pub(super) fn origin(job: &Job<'_>) -> Origin {
+    Origin { job: Some(job.id.to_string().into()), day: job.object_day() }
+}
+
+/// The files of the three tables while they are written, by one job or by several of one source.
+#[derive(Debug, Default)]
+pub(super) struct Writers {
+    /// The source's own table, by name.
+    output: Option<(String, TableWriter)>,
+    signals: Option<TableWriter>,
+    quarantine: Option<TableWriter>,
+}
+
+impl Writers {
+    pub(super) fn new(prepared: &Prepared) -> Self {
+        let source = &prepared.source;
+        let writer = TableWriter::new(&prepared.output_schema, source.time.as_deref(), true);
+        Self { output: Some((source.table.clone(), writer)), ..Self::default() }
+    }
+
+    /// Rows in lake types.
+    pub(super) fn write(&mut self, held: &Held) -> Result<()> {
+        let writer = match held.table {
+            Table::Output => self.output.as_mut().map(|(_, writer)| writer),
+            Table::Signals => {
+                Some(self.signals.get_or_insert_with(|| TableWriter::new(&signals_schema(), Some("time"), true)))
+            }
+            Table::Quarantine => {
+                Some(self.quarantine.get_or_insert_with(|| TableWriter::new(&quarantine_schema(), None, true)))
+            }
+        };
+        writer.ok_or_else(|| Error::bug("rows of no source"))?.write(&held.rows, &held.origin)
+    }
+
+    /// Ends the files and puts them under `name`. Nothing is put before everything is encoded.
+    pub(super) async fn put(self, lake: &Lake, name: &str) -> Result<Vec<PendingTable>> {
+        let system = [("signals", self.signals), ("quarantine", self.quarantine)];
+        let system = system.into_iter().filter_map(|(table, writer)| writer.map(|writer| (table.to_owned(), writer)));
+        let mut encoded: Vec<(String, SchemaRef, Vec<EncodedFile>)> = Vec::new();
+        for (table, writer) in self.output.into_iter().chain(system) {
+            let schema = Arc::clone(writer.file_schema());
+            encoded.push((table, schema, writer.finish()?));
+        }
+        let mut tables = Vec::new();
+        for (table, schema, files) in encoded {
+            let mut put = Vec::with_capacity(files.len());
+            for file in files {
+                put.push(put_file(lake, &table, name, file).await?);
+                crash::point("put");
+            }
+            if !put.is_empty() {
+                tables.push(PendingTable::new(&table, &schema, put)?);
+            }
+        }
+        Ok(tables)
+    }
+}
+
+/// What a job came to, before it is part of its group.
 pub(super) struct Written {
     pub(super) finished: Finished,
     pub(super) fingerprint: String,
     pub(super) bytes_in: u64,
     pub(super) fetch_time: Duration,
-    pub(super) write_time: Duration,
+    /// Its rows; `None` for a duplicate.
+    pub(super) rows: Option<JobRows>,
+    /// The job that had the same bytes before.
+    pub(super) duplicate_of: Option<JobId>,
+}
+
+/// All rows of a job.
+pub(super) struct JobRows {
+    pub(super) rows: Rows,
+    /// Rows that signals harvested.
     pub(super) signals: u64,
-    pub(super) tables: Vec<PendingTable>,
-    pub(super) outputs: Vec<Output>,
-    /// The object that had the same bytes before; then nothing was written.
-    pub(super) duplicate_of: Option<Arc<str>>,
+    /// Time spent on them.
+    pub(super) time: Duration,
 }
 
-impl Written {
-    /// A job whose bytes were seen before: it writes nothing.
-    pub(super) fn duplicate(finished: Finished, meter: &Meter, fingerprint: String, first: Arc<str>) -> Self {
-        Self {
-            finished,
-            fingerprint,
-            bytes_in: meter.bytes(),
-            fetch_time: meter.waited(),
-            write_time: Duration::ZERO,
-            signals: 0,
-            tables: Vec::new(),
-            outputs: Vec::new(),
-            duplicate_of: Some(first),
-        }
-    }
+/// Where the rows of a job are.
+pub(super) enum Rows {
+    /// In memory: few enough to share files with other jobs.
+    Held(Vec<Held>),
+    /// In files of their own.
+    Written(Writers),
 }
 
-/// Takes a job's rows as they come and encodes them.
-pub(super) struct LakeSink<'a> {
-    source: &'a Source,
+/// Takes a job's rows as they come: holds them while they are few, else encodes them at once.
+pub(super) struct JobSink<'a> {
+    prepared: &'a Prepared,
     object: &'a str,
-    job_id: String,
-    object_day: i32,
-    output: TableWriter,
-    signals: Option<TableWriter>,
+    origin: Origin,
+    held: Vec<Held>,
+    held_bytes: usize,
+    own: Option<Writers>,
     signal_count: u64,
-    quarantine: Option<TableWriter>,
     rejects: Vec<Reject>,
-    meter: &'a Meter,
     time: Duration,
 }
 
-impl<'a> LakeSink<'a> {
-    pub(super) fn new(job: &'a Job<'_>, prepared: &'a Prepared, meter: &'a Meter) -> Self {
-        let job_id = job.id.to_string();
-        let time = prepared.source.time.as_deref();
+impl<'a> JobSink<'a> {
+    pub(super) fn new(job: &'a Job<'_>, prepared: &'a Prepared) -> Self {
         Self {
-            source: &prepared.source,
+            prepared,
             object: &job.object.uri,
-            object_day: job.object_day(),
-            output: TableWriter::new(&prepared.output_schema, time, Some(&job_id), job.object_day()),
-            job_id,
-            signals: None,
+            origin: origin(job),
+            held: Vec::new(),
+            held_bytes: 0,
+            own: None,
             signal_count: 0,
-            quarantine: None,
             rejects: Vec::new(),
-            meter,
             time: Duration::ZERO,
         }
     }
@@ -131,64 +200,53 @@ impl<'a> LakeSink<'a> {
         result
     }
 
+    fn keep(&mut self, table: Table, rows: &RecordBatch, schema: &SchemaRef) -> Result<()> {
+        // What cannot be stored must show before the rows are mixed with those of others.
+        let held = Held { table, rows: to_lake(rows, schema)?, origin: self.origin.clone() };
+        if let Some(own) = &mut self.own {
+            return own.write(&held);
+        }
+        self.held_bytes += held.rows.get_array_memory_size();
+        self.held.push(held);
+        if self.held_bytes > HELD_BYTES_MAX {
+            let mut own = Writers::new(self.prepared);
+            self.held.drain(..).try_for_each(|held| own.write(&held))?;
+            self.own = Some(own);
+        }
+        Ok(())
+    }
+
     fn write_rejects(&mut self) -> Result<()> {
         if self.rejects.is_empty() {
             return Ok(());
         }
-        let rows = quarantine_rows(&self.source.name, self.object, &self.rejects)?;
+        let rows = quarantine_rows(&self.prepared.source.name, self.object, &self.rejects)?;
         self.rejects.clear();
-        let writer = || TableWriter::new(&quarantine_schema(), None, Some(&self.job_id), self.object_day);
-        self.quarantine.get_or_insert_with(writer).write(&rows)
+        self.keep(Table::Quarantine, &rows, &quarantine_schema())
     }
 
-    /// Ends the files and puts them. Nothing is put before everything is encoded, so a job that fails leaves nothing.
-    pub(super) async fn put(mut self, lake: &Lake, finished: Finished, fingerprint: String) -> Result<Written> {
-        let started = Instant::now();
-        self.write_rejects()?;
-        let writers = [
-            Some((self.source.table.as_str(), self.output)),
-            self.signals.map(|writer| ("signals", writer)),
-            self.quarantine.map(|writer| ("quarantine", writer)),
-        ];
-        let mut encoded: Vec<(&str, SchemaRef, Vec<EncodedFile>)> = Vec::new();
-        for (table, writer) in writers.into_iter().flatten() {
-            let schema = Arc::clone(writer.file_schema());
-            encoded.push((table, schema, writer.finish()?));
-        }
-        crash::point("write");
-        let (mut tables, mut outputs) = (Vec::new(), Vec::new());
-        for (table, schema, files) in encoded {
-            let mut adds = Vec::with_capacity(files.len());
-            for file in files {
-                adds.push(put_file(lake, table, &self.job_id, file).await?);
-                crash::point("put");
-            }
-            outputs.extend(adds.iter().map(|file| output(table, file)));
-            if !adds.is_empty() {
-                tables.push(PendingTable::new(table, &schema, adds)?);
-            }
-        }
-        Ok(Written {
-            finished,
-            fingerprint,
-            bytes_in: self.meter.bytes(),
-            fetch_time: self.meter.waited(),
-            write_time: self.time + started.elapsed(),
-            signals: self.signal_count,
-            tables,
-            outputs,
-            duplicate_of: None,
-        })
+    /// All rows.
+    pub(super) fn end(mut self) -> Result<JobRows> {
+        self.timed(Self::write_rejects)?;
+        let rows = match self.own {
+            Some(own) => Rows::Written(own),
+            None => Rows::Held(self.held),
+        };
+        Ok(JobRows { rows, signals: self.signal_count, time: self.time })
     }
 }
 
-impl Sink for LakeSink<'_> {
+impl Sink for JobSink<'_> {
     fn output(&mut self, batch: RecordBatch) -> Result<()> {
-        self.timed(|sink| sink.output.write(&batch))
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        self.timed(|sink| sink.keep(Table::Output, &batch, &sink.prepared.output_schema))
     }
 
     fn signal(&mut self, index: usize, batch: RecordBatch) -> Result<()> {
-        let Some(signal) = self.source.signals.get(index) else {
+        let source = &self.prepared.source;
+        let Some(signal) = source.signals.get(index) else {
             return Err(Error::bug("a signal that nobody declared"));
         };
         if batch.num_rows() == 0 {
@@ -196,9 +254,8 @@ impl Sink for LakeSink<'_> {
         }
         self.timed(|sink| {
             sink.signal_count += batch.num_rows() as u64;
-            let rows = signal_rows(&sink.source.name, signal, sink.object, &batch)?;
-            let writer = || TableWriter::new(&signals_schema(), Some("time"), Some(&sink.job_id), sink.object_day);
-            sink.signals.get_or_insert_with(writer).write(&rows)
+            let rows = signal_rows(&source.name, signal, sink.object, &batch)?;
+            sink.keep(Table::Signals, &rows, &signals_schema())
         })
     }
 

@@ -1,22 +1,39 @@
 //! Every version of every format that is kept in the lake is still read.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use millpond::committer::{Pending, commit_pending};
+use millpond::committer::{Committer, Pending};
 use millpond::lake::Lake;
-use millpond::ledger::Ledger;
+use millpond::ledger::{Ledger, Question};
+use millpond::store::Stores;
 use millpond_core::receipt::Status;
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
+fn read(name: &str) -> (serde_json::Value, Pending) {
+    let text = std::fs::read_to_string(golden(name)).expect("golden");
+    (serde_json::from_str(&text).expect("JSON"), serde_json::from_str(&text).expect("pending"))
+}
+
 #[test]
-fn pending_commits_of_version_1_read_and_print_the_same() {
-    let text = std::fs::read_to_string(golden("pending-v1.json")).expect("golden");
-    let pending: Pending = serde_json::from_str(&text).expect("pending");
-    assert_eq!((pending.format, pending.receipt.status, pending.tables.len()), (1, Status::Done, 3));
-    let before: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+fn a_pending_commit_of_version_1_is_one_of_one_job() {
+    let (before, pending) = read("pending-v1.json");
+    assert_eq!((pending.receipts.len(), pending.receipts[0].status, pending.tables.len()), (1, Status::Done, 3));
+    assert_eq!(pending.id, pending.receipts[0].job_id);
+    assert_keeps(&serde_json::to_value(&pending.receipts[0]).expect("JSON"), &before["receipt"]);
+    assert_keeps(&serde_json::to_value(&pending.tables).expect("JSON"), &before["tables"]);
+    for file in pending.tables.iter().flat_map(|table| &table.files) {
+        assert_eq!(file.jobs, [(pending.id.clone(), file.rows)]);
+    }
+}
+
+#[test]
+fn a_pending_commit_of_version_2_reads_and_prints_the_same() {
+    let (before, pending) = read("pending-v2.json");
+    assert_eq!((pending.format, pending.receipts.len()), (2, 2));
     assert_keeps(&serde_json::to_value(&pending).expect("JSON"), &before);
 }
 
@@ -37,6 +54,13 @@ fn assert_keeps(after: &serde_json::Value, before: &serde_json::Value) {
     }
 }
 
+fn open(folder: &Path) -> (Arc<Lake>, Arc<Ledger>, Committer) {
+    let lake = Arc::new(Lake::open(&Stores::default(), "lake", folder).expect("lake"));
+    let ledger = Arc::new(Ledger::new(Arc::clone(&lake)));
+    let committer = Committer::new(Arc::clone(&lake), Arc::clone(&ledger));
+    (lake, ledger, committer)
+}
+
 #[tokio::test]
 async fn a_batch_of_version_1_left_by_a_crash_is_committed() {
     let folder = tempfile::tempdir().expect("folder");
@@ -46,29 +70,29 @@ async fn a_batch_of_version_1_left_by_a_crash_is_committed() {
     }
     std::fs::copy(golden("pending-v1.json"), place("_pending/4946e3e6c583b373672e6c146297e71c.json")).expect("copy");
     std::fs::copy(golden("batch-v1.json"), place("_batches/00000000000000000001.json")).expect("copy");
-    let lake = Lake::open("lake", folder.path()).expect("lake");
-    let ledger = Ledger::load(&lake).await.expect("ledger");
-    let committed = commit_pending(&lake, &ledger).await.expect("commit");
+    let (lake, _, mut committer) = open(folder.path());
+    let committed = committer.commit_pending().await.expect("commit");
     assert_eq!((committed.receipts.len(), committed.dropped), (1, 0));
     let counts = lake.row_counts().await.expect("counts");
     assert_eq!(
         counts.into_iter().collect::<Vec<_>>(),
         [("app".to_owned(), 1), ("quarantine".to_owned(), 1), ("receipts".to_owned(), 1), ("signals".to_owned(), 1),]
     );
-    assert_eq!(Ledger::load(&lake).await.expect("ledger").job_count(), 1);
+    let (_, ledger, _) = open(folder.path());
+    ledger.refresh().await.expect("refresh");
+    let job = ledger.done(Question::of(&committed.receipts[0])).await.expect("ledger");
+    assert_eq!(job.map(|job| job.to_string()), Some(committed.receipts[0].job_id.clone()));
     assert_eq!(std::fs::read_dir(place("_pending")).expect("folder").count(), 0);
 }
 
 #[tokio::test]
 async fn the_same_pending_commit_twice_is_committed_once() {
     let folder = tempfile::tempdir().expect("folder");
-    let lake = Lake::open("lake", folder.path()).expect("lake");
-    let ledger = Ledger::load(&lake).await.expect("ledger");
-    let text = std::fs::read_to_string(golden("pending-v1.json")).expect("golden");
-    let pending: Pending = serde_json::from_str(&text).expect("pending");
+    let (lake, _, mut committer) = open(folder.path());
+    let (_, pending) = read("pending-v1.json");
     for expected in [(1, 0), (0, 1)] {
         pending.put(&lake).await.expect("put");
-        let committed = commit_pending(&lake, &ledger).await.expect("commit");
+        let committed = committer.commit_pending().await.expect("commit");
         assert_eq!((committed.receipts.len(), committed.dropped), expected);
     }
     assert_eq!(lake.row_counts().await.expect("counts")["app"], 1);

@@ -1,0 +1,206 @@
+//! Messages on their way: what they announce, what became of it, and when they are acknowledged.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use millpond_core::event::Event;
+use millpond_core::notice::{self, Appeared, Problem};
+use millpond_core::{Error, Result};
+use tokio::time::Instant;
+
+use crate::pipeline::Delivery;
+use crate::queue::{Body, Handle, Message, Queue};
+
+/// Wait before the second try of a message, doubled with each further one.
+const BACKOFF: Duration = Duration::from_secs(5);
+/// The longest wait before another try.
+const BACKOFF_MAX: Duration = Duration::from_secs(600);
+/// Files that share a pending commit, at most.
+const GROUP_FILES_MAX: usize = 256;
+/// Stored bytes of the files that share a pending commit.
+const GROUP_BYTES_MAX: u64 = 8 << 20;
+
+/// One event of a message.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) delivery: Delivery,
+    message: u64,
+}
+
+/// A message of which not everything has come to an end.
+struct Open {
+    queue: usize,
+    handle: Handle,
+    deliveries: u32,
+    left: usize,
+    comes_back: bool,
+}
+
+/// The messages that were received and not yet acknowledged, and the events that wait for a job.
+pub(crate) struct Intake {
+    pub(crate) queues: Vec<Arc<dyn Queue>>,
+    waiting: VecDeque<Item>,
+    open: HashMap<u64, Open>,
+    next: u64,
+    acks: Vec<Vec<Handle>>,
+    releases: Vec<Vec<(Handle, Duration)>>,
+    extended: Instant,
+}
+
+/// What a message says.
+pub(crate) struct Read {
+    pub(crate) events: Vec<Event>,
+    /// What nobody understands, for quarantine.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Reads a message.
+pub(crate) fn read(body: &Body) -> Read {
+    match body {
+        Body::Event(event) => Read { events: vec![event.clone()], problems: Vec::new() },
+        Body::Text(text) => {
+            let notice = notice::parse(text.as_bytes());
+            Read { events: notice.appeared.into_iter().map(event).collect(), problems: notice.problems }
+        }
+    }
+}
+
+/// The event of an object that a sender told of.
+fn event(appeared: Appeared) -> Event {
+    Event {
+        uri: appeared.uri,
+        bucket: appeared.bucket,
+        key: appeared.key,
+        version: appeared.etag,
+        size_bytes: appeared.size_bytes,
+        time_us: appeared.time_us,
+    }
+}
+
+impl Intake {
+    pub(crate) fn new(queues: Vec<Arc<dyn Queue>>) -> Self {
+        let count = queues.len();
+        Self {
+            queues,
+            waiting: VecDeque::new(),
+            open: HashMap::new(),
+            next: 0,
+            acks: vec![Vec::new(); count],
+            releases: vec![Vec::new(); count],
+            extended: Instant::now(),
+        }
+    }
+
+    /// Events that wait for a job.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Takes in a message of which these events are still to be dealt with; with none it is acknowledged.
+    pub(crate) fn take(&mut self, queue: usize, message: Message, events: Vec<Event>) {
+        let Message { handle, deliveries, .. } = message;
+        if events.is_empty() {
+            self.acks[queue].push(handle);
+            return;
+        }
+        self.next += 1;
+        self.open.insert(self.next, Open { queue, handle, deliveries, left: events.len(), comes_back: false });
+        let message = self.next;
+        let item = |event| Item { delivery: Delivery { event, number: deliveries }, message };
+        self.waiting.extend(events.into_iter().map(item));
+    }
+
+    /// A message that could not be dealt with now.
+    pub(crate) fn put_back(&mut self, queue: usize, message: Message) {
+        let delay = backoff(message.deliveries);
+        self.releases[queue].push((message.handle, delay));
+    }
+
+    /// The next events that share a pending commit, when there are `workers` to share the work: a large file alone.
+    pub(crate) fn next_group(&mut self, workers: usize) -> Vec<Item> {
+        let share = self.waiting.len().div_ceil(workers.max(1)).min(GROUP_FILES_MAX);
+        let mut group = Vec::new();
+        let mut bytes = 0;
+        while let Some(item) = self.waiting.front() {
+            // An object of unknown size may be large.
+            bytes += item.delivery.event.size_bytes.unwrap_or(GROUP_BYTES_MAX);
+            if !group.is_empty() && (group.len() >= share || bytes > GROUP_BYTES_MAX) {
+                break;
+            }
+            group.extend(self.waiting.pop_front());
+        }
+        group
+    }
+
+    /// Notes that an event came to its end, or that its message has to come back.
+    pub(crate) fn end(&mut self, item: &Item, comes_back: bool) {
+        let Some(open) = self.open.get_mut(&item.message) else { return };
+        open.left -= 1;
+        open.comes_back |= comes_back;
+        if open.left > 0 {
+            return;
+        }
+        if let Some(open) = self.open.remove(&item.message) {
+            match open.comes_back {
+                false => self.acks[open.queue].push(open.handle),
+                true => self.releases[open.queue].push((open.handle, backoff(open.deliveries))),
+            }
+        }
+    }
+
+    /// Gives back what waits, so that another worker can take it at once.
+    pub(crate) fn give_up_waiting(&mut self) -> usize {
+        let waiting: Vec<Item> = self.waiting.drain(..).collect();
+        for item in &waiting {
+            if let Some(open) = self.open.remove(&item.message) {
+                self.releases[open.queue].push((open.handle, Duration::ZERO));
+            }
+        }
+        waiting.len()
+    }
+
+    /// Tells the queues what was acknowledged and released since the last call, and that the rest is worked on.
+    ///
+    /// # Errors
+    /// The first error of a queue; what it concerns comes back by itself and is found to be done.
+    pub(crate) async fn tell(&mut self) -> Result<()> {
+        let mut first: Option<Error> = None;
+        let is_beat = self.beat();
+        for (index, queue) in self.queues.iter().enumerate() {
+            let acks = std::mem::take(&mut self.acks[index]);
+            if !acks.is_empty() {
+                first = queue.ack(&acks).await.err().or(first);
+            }
+            let mut by_delay: HashMap<Duration, Vec<Handle>> = HashMap::new();
+            for (handle, delay) in std::mem::take(&mut self.releases[index]) {
+                by_delay.entry(delay).or_default().push(handle);
+            }
+            for (delay, handles) in by_delay {
+                first = queue.release(&handles, delay).await.err().or(first);
+            }
+            if is_beat && queue.hold().is_some() {
+                let of_queue = self.open.values().filter(|open| open.queue == index);
+                let handles: Vec<Handle> = of_queue.map(|open| open.handle.clone()).collect();
+                if !handles.is_empty() {
+                    first = queue.extend(&handles).await.err().or(first);
+                }
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+
+    /// Whether a third of the shortest hold is over since the messages were last extended.
+    fn beat(&mut self) -> bool {
+        let Some(hold) = self.queues.iter().filter_map(|queue| queue.hold()).min() else { return false };
+        let is_due = self.extended.elapsed() >= hold / 3;
+        if is_due {
+            self.extended = Instant::now();
+        }
+        is_due
+    }
+}
+
+fn backoff(deliveries: u32) -> Duration {
+    BACKOFF.saturating_mul(1 << deliveries.saturating_sub(1).min(10)).min(BACKOFF_MAX)
+}
