@@ -71,10 +71,11 @@ const SIGNALS: &str = "select '  ' || rpad(severity, 9, ' ') || date_format(\"ti
                        from signals order by \"time\"";
 const QUARANTINE: &str = "select '  ' || lpad(cast(count(*) as varchar), 3, ' ') || ' × ' || rpad(reason, 18, ' ') || \
                           regexp_replace(\"object\", '^.*/inbox/', '') from quarantine group by reason, \"object\" order by \"object\", reason";
-const SET_ASIDE: &str = "select '  ' || rpad(status, 13, ' ') || regexp_replace(\"object\", '^.*/inbox/', '') || \
-                         case status when 'duplicate' then ': ' || regexp_replace(error, '`file:.*/inbox/', '`') \
-                         when 'unrouted' then ': no source wants it' else ': ' || coalesce(error, '') end \
-                         from receipts where status <> 'done' order by status, \"object\"";
+const SET_ASIDE: &str = "select '  ' || rpad(r.status, 13, ' ') || regexp_replace(r.\"object\", '^.*/inbox/', '') || \
+                         case r.status when 'duplicate' then ': same bytes as ' || regexp_replace(f.\"object\", '^.*/inbox/', '') \
+                         when 'unrouted' then ': no source wants it' else ': ' || coalesce(r.error, '') end \
+                         from receipts r left join receipts f on f.job_id = r.duplicate_of \
+                         where r.status <> 'done' order by r.status, r.\"object\"";
 
 /// The rows of a query with one text column, a line each.
 async fn lines(session: &Session, sql: &str) -> Result<String> {

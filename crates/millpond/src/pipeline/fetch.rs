@@ -108,7 +108,8 @@ pub(super) enum Fetched {
 /// its newest content, whichever notice comes first. What the ledger knows to be done is not fetched.
 ///
 /// # Errors
-/// [`Kind::Transient`](millpond_core::Kind::Transient) when the store does not answer.
+/// [`Kind::Transient`](millpond_core::Kind::Transient) when the store does not answer,
+/// [`Kind::Conflict`](millpond_core::Kind::Conflict) when it gives the announced version in another size.
 pub(super) async fn fetch_unless_done(node: &Node, source: Option<&Source>, event: &Event) -> Result<Fetched> {
     if is_done(node, event).await? {
         return Ok(Fetched::Done);
@@ -128,6 +129,10 @@ pub(super) async fn fetch_unless_done(node: &Node, source: Option<&Source>, even
         Err(object_store::Error::NotFound { .. }) => return Ok(Fetched::Gone(announced)),
         Err(error) => return Err(Error::transient(format!("failed to fetch `{}`", event.uri)).because(error)),
     };
+    if event.version.as_ref() == Some(&version_of(&meta)) && event.size_bytes.is_some_and(|bytes| bytes != meta.size) {
+        let (told, announced) = (meta.size, event.size_bytes.unwrap_or(0));
+        return Err(Error::conflict(format!("`{}` gave {told} bytes, announced were {announced}", event.uri)));
+    }
     let object = Object {
         version: version_of(&meta),
         size_bytes: meta.size,
