@@ -23,6 +23,10 @@ pub(crate) enum Command {
     Init(crate::init::Arguments),
     /// Process what appears in the pond's inputs, or the named files
     Run(crate::run::Arguments),
+    /// Process what lies under a prefix already, going on where an interrupted run stopped
+    Backfill(crate::backfill::Arguments),
+    /// Commit what workers handed over
+    Commit(crate::commit::Arguments),
     /// Say everything that is wrong with the pond, with file and line
     Check(crate::check::Arguments),
     /// Run the sources' own tests

@@ -1,7 +1,9 @@
 //! The `millpond` command. One file for each subcommand; what they do is in the library.
 
+mod backfill;
 mod check;
 mod command;
+mod commit;
 mod demo;
 mod explain;
 mod init;
@@ -52,6 +54,8 @@ async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Init(arguments) => init::run(&arguments),
         Command::Run(arguments) => run::run(pond, arguments).await,
+        Command::Backfill(arguments) => backfill::run(pond, &arguments).await,
+        Command::Commit(arguments) => commit::run(pond, &arguments).await,
         Command::Check(arguments) => check::run(pond, &arguments).await,
         Command::Test(arguments) => test::run(pond, &arguments).await,
         Command::Explain(arguments) => explain::run(pond, &arguments).await,

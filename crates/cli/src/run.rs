@@ -18,13 +18,13 @@ const QUARANTINED: u8 = 3;
 /// Some objects come back: they failed or could not be read this time.
 const COMES_BACK: u8 = 4;
 
+pub(crate) const EXIT_CODES: &str = "Exit codes: 0 all is in the lake; 1 the run could not start or commit; 3 some files \
+                                     or records are in quarantine; 4 some objects failed and come back; 130 interrupted.";
+
 /// Exit codes: 0 all is in the lake, 1 the run could not start or commit, 3 some files or records are in quarantine,
 /// 4 some objects come back, 130 interrupted.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 all is in the lake; 1 the run could not start or commit; 3 some files or records are \
-                        in quarantine; 4 some objects failed and come back; 130 interrupted."
-)]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     /// Files, folders or URLs to process instead of the pond's inputs
     #[arg(value_name = "FILE")]
@@ -35,13 +35,16 @@ pub(crate) struct Arguments {
     /// Print a JSON line for each job and one for the summary, on stdout
     #[arg(long)]
     json: bool,
+    /// Leave it to another process to commit: `millpond commit --watch`
+    #[arg(long)]
+    no_commit: bool,
 }
 
 pub(crate) async fn run(pond: Option<&Path>, arguments: Arguments) -> Result<ExitCode> {
     let started = Instant::now();
     let pond = load(pond).await?;
     let progress = progress::choose(arguments.json);
-    let mut worker = Worker::open(pond, progress.clone(), stop::on_signal(), true).await?;
+    let mut worker = Worker::open(pond, progress.clone(), stop::on_signal(), !arguments.no_commit).await?;
     let summary = if !arguments.files.is_empty() {
         worker.run_files(&arguments.files, Path::new(".")).await?
     } else if arguments.once {
@@ -51,11 +54,16 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: Arguments) -> Result<Exi
         worker.watch().await?
     };
     drop((worker, progress));
-    match arguments.json {
-        true => output::print(&format!("{}\n", progress::summary_json(&summary, started.elapsed())))?,
-        false => eprint!("{}", progress::summary_text(&summary, started.elapsed())),
+    end(&summary, started, arguments.json)
+}
+
+/// Tells what a run did.
+pub(crate) fn end(summary: &Summary, started: Instant, json: bool) -> Result<ExitCode> {
+    match json {
+        true => output::print(&format!("{}\n", progress::summary_json(summary, started.elapsed())))?,
+        false => eprint!("{}", progress::summary_text(summary, started.elapsed())),
     }
-    Ok(code(&summary))
+    Ok(code(summary))
 }
 
 /// The pond that was named, or the nearest one.

@@ -14,12 +14,11 @@ mod group;
 mod harvest;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt;
-use futures::StreamExt;
 use millpond_core::event::{Event, Object};
 use millpond_core::job::JobId;
 use millpond_core::notice::Problem;
@@ -222,21 +221,27 @@ async fn process_group(
 ) -> Vec<Result<Outcome>> {
     let node = group.node;
     let mut taken = Vec::with_capacity(deliveries.len());
-    let mut fetches = futures::stream::iter(deliveries)
-        .map(|delivery| fetch::fetch_unless_done(node, source, delivery))
-        .buffered(FETCHES_MAX);
-    for delivery in deliveries {
-        let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        taken.push(match is_late {
-            true => Err(Error::transient("no time was left to begin the job")),
-            false => match fetches.next().await {
-                Some(Ok(fetched)) => take(&mut group, source, delivery, fetched).await,
-                Some(Err(error)) => Err(error),
-                None => Err(Error::bug("an event was not fetched")),
+    // Fetches run by themselves: one that waited for the ledger while nobody drives it would keep the others from it.
+    let mut begun = VecDeque::new();
+    for (index, delivery) in deliveries.iter().enumerate() {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            taken.push(Err(Error::transient("no time was left to begin the job")));
+            continue;
+        }
+        while begun.len() < FETCHES_MAX
+            && let Some(ahead) = deliveries.get(index + begun.len())
+        {
+            begun.push_back(fetch::begin(node, source, ahead).await);
+        }
+        taken.push(match begun.pop_front() {
+            Some(Ok(begun)) => match fetch::end(node, delivery, begun).await {
+                Ok(fetched) => take(&mut group, source, delivery, fetched).await,
+                Err(error) => Err(error),
             },
+            Some(Err(error)) => Err(error),
+            None => Err(Error::bug("an event was not fetched")),
         });
     }
-    drop(fetches);
     let handed = group.hand_over().await;
     taken.into_iter().map(|taken| taken.and_then(|taken| taken.outcome(&handed))).collect()
 }

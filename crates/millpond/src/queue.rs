@@ -96,6 +96,14 @@ pub trait Queue: Debug + Send + Sync {
     /// [`Kind::Transient`](millpond_core::Kind::Transient) when some may come back meanwhile.
     async fn extend(&self, handles: &[Handle]) -> Result<()>;
 
+    /// Says that the end was reached and everything before it is dealt with.
+    ///
+    /// # Errors
+    /// [`Kind::Transient`](millpond_core::Kind::Transient) when what the queue keeps of its progress cannot be removed.
+    async fn finish(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// How long a message is held before it comes back by itself; `None`: until this process ends.
     fn hold(&self) -> Option<Duration>;
 }

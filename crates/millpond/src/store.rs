@@ -144,9 +144,26 @@ impl Place {
 
     /// Every object of the place, in the store's order.
     pub fn list(&self) -> BoxStream<'static, Result<Object>> {
+        self.objects_of(self.store.list(self.prefix()))
+    }
+
+    /// The same, for objects whose key comes after that of the object at `uri`.
+    pub fn list_after(&self, uri: &str) -> BoxStream<'static, Result<Object>> {
+        match uri.strip_prefix(&self.base).and_then(|key| Path::parse(key).ok()) {
+            Some(offset) => self.objects_of(self.store.list_with_offset(self.prefix(), &offset)),
+            None => self.list(),
+        }
+    }
+
+    fn prefix(&self) -> Option<&Path> {
+        Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty())
+    }
+
+    fn objects_of(
+        &self,
+        listed: BoxStream<'static, object_store::Result<ObjectMeta>>,
+    ) -> BoxStream<'static, Result<Object>> {
         let place = self.clone();
-        let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
-        let listed = self.store.list(prefix);
         listed
             .map(move |meta| match meta {
                 Ok(meta) => Ok(place.object(&meta)),

@@ -127,6 +127,8 @@ pub struct Worker {
     summary: Summary,
     uncommitted: usize,
     last_commit: Instant,
+    /// Objects that were written before are passed over: microseconds since 1970 in UTC.
+    since_us: Option<i64>,
 }
 
 /// When a worker has done what it was asked.
@@ -171,6 +173,7 @@ impl Worker {
             summary: Summary::default(),
             uncommitted: 0,
             last_commit: Instant::now(),
+            since_us: None,
         };
         let left = worker.commit().await?.receipts.len();
         if left > 0 {
@@ -215,6 +218,22 @@ impl Worker {
             });
             let queue = ListQueue::new(place.url(), objects.boxed());
             self.feed(vec![Arc::new(queue)], Until::Empty).await?;
+        }
+        Ok(self.summary.clone())
+    }
+
+    /// Takes every object of a folder or prefix that was written at or after `since_us` (microseconds since 1970 in UTC),
+    /// relative to `folder`. Interrupted, another call goes on where this one stopped.
+    ///
+    /// # Errors
+    /// As [`Worker::run_once`].
+    pub async fn backfill(&mut self, url: &str, folder: &std::path::Path, since_us: Option<i64>) -> Result<Summary> {
+        let place = Place::open(&self.node.stores, url, folder)?;
+        let queue = Arc::new(ListQueue::resumed(&place, Arc::clone(&self.node.lake)).await?);
+        self.since_us = since_us;
+        self.feed(vec![Arc::clone(&queue) as Arc<dyn Queue>], Until::Empty).await?;
+        if !self.summary.is_interrupted && self.summary.failed + self.summary.postponed == 0 {
+            queue.finish().await?;
         }
         Ok(self.summary.clone())
     }
@@ -397,7 +416,9 @@ impl Worker {
         self.uncommitted += usize::from(!said.problems.is_empty());
         let is_listed = matches!(message.body, Body::Event(_));
         let mut events = Vec::with_capacity(said.events.len());
-        for event in said.events {
+        let since_us = self.since_us;
+        let is_asked = |event: &Event| since_us.is_none() || event.time_us >= since_us;
+        for event in said.events.into_iter().filter(is_asked) {
             if is_done(&self.node, &event).await? {
                 // A sweep sees every object again: those that are done are not told again.
                 if !(is_listed && until == Until::Stopped) {

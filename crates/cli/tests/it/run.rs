@@ -251,6 +251,39 @@ fn two_workers_at_once_double_nothing() {
 }
 
 #[test]
+fn what_one_process_hands_over_another_commits() {
+    let pond = Pond::with_app();
+    for n in 0..3 {
+        pond.write(&format!("inbox/{n}.ndjson"), app_log(n * 10));
+    }
+    pond.millpond(&["run", "--once", "--no-commit"]).ok();
+    assert!(!pond.path("lake/app").exists());
+    // Nobody knows yet that they are done, so they are handed over once more and dropped.
+    pond.millpond(&["run", "--once", "--no-commit"]).ok();
+    let committed = pond.millpond(&["commit", "--json"]).ok().json_lines();
+    assert_eq!((&committed[0]["jobs"], &committed[0]["dropped"]), (&json!(3), &json!(0)));
+    assert_eq!(pond.value("select count(*) from app"), 27);
+    assert_eq!(pond.value("select count(*) from receipts"), 3);
+    assert_eq!(pond.millpond(&["commit", "--json"]).ok().json_lines()[0]["jobs"], 0);
+}
+
+#[test]
+fn a_backfill_takes_what_was_written_since() {
+    let pond = Pond::with_app();
+    pond.write("old/a.ndjson", app_log(0));
+    pond.write("old/b.ndjson", app_log(10));
+    let file = fs::File::options().write(true).open(pond.path("old/a.ndjson")).expect("file");
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000)).expect("time");
+    let lines = pond.millpond(&["backfill", "old", "--since", "2024-01-01", "--json"]).ok().json_lines();
+    assert_eq!(summary(&lines)["files"]["done"], 1);
+    let lines = pond.millpond(&["backfill", "old", "--json"]).ok().json_lines();
+    assert_eq!((&summary(&lines)["files"]["done"], &summary(&lines)["files"]["already_done"]), (&json!(1), &json!(1)));
+    assert_eq!(pond.value("select count(*) from app"), 18);
+    let wrong = pond.millpond(&["backfill", "old", "--since", "yesterday"]).fails(2);
+    assert!(wrong.stderr.contains("`yesterday` is not a day or time"), "{}", wrong.stderr);
+}
+
+#[test]
 fn watching_takes_files_as_they_appear_and_stops_when_asked() {
     let pond = Pond::with_app();
     pond.write("millpond.toml", "[[input]]\nurl = 'inbox'\npoll = '20 ms'\n");

@@ -14,14 +14,26 @@ use crate::lake::Lake;
 /// # Errors
 /// [`Kind::Transient`](millpond_core::Kind::Transient) when the store does not take it.
 pub(crate) async fn put_new(lake: &Lake, path: &Path, value: &impl Serialize) -> Result<bool> {
-    let body =
-        serde_json::to_vec(value).map_err(|error| Error::bug(format!("failed to write `{path}`")).because(error))?;
     let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-    match lake.store.put_opts(path, Bytes::from(body).into(), options).await {
+    match lake.store.put_opts(path, to_bytes(path, value)?.into(), options).await {
         Ok(_) => Ok(true),
         Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
         Err(error) => Err(Error::transient(format!("failed to put `{path}`")).because(error)),
     }
+}
+
+/// Writes a document, over the one that is there.
+///
+/// # Errors
+/// [`Kind::Transient`](millpond_core::Kind::Transient) when the store does not take it.
+pub(crate) async fn put(lake: &Lake, path: &Path, value: &impl Serialize) -> Result<()> {
+    let put = lake.store.put(path, to_bytes(path, value)?.into()).await;
+    put.map(|_| ()).map_err(|error| Error::transient(format!("failed to put `{path}`")).because(error))
+}
+
+fn to_bytes(path: &Path, value: &impl Serialize) -> Result<Bytes> {
+    let body = serde_json::to_vec(value);
+    body.map(Bytes::from).map_err(|error| Error::bug(format!("failed to write `{path}`")).because(error))
 }
 
 /// Reads a document; `None`: it is not there.

@@ -12,6 +12,7 @@ use millpond_core::source::Source;
 use millpond_core::{Error, Result};
 use object_store::path::Path;
 use object_store::{GetOptions, GetResultPayload, ObjectMeta, ObjectStore};
+use tokio::task::JoinHandle;
 
 use super::{Delivery, Node, is_done};
 use crate::store::version_of;
@@ -90,6 +91,14 @@ impl Read for Input {
     }
 }
 
+/// A fetch that was begun.
+pub(super) enum Begun {
+    /// There is nothing to wait for.
+    Ended(Fetched),
+    /// The store was asked for the object, as far as its event tells of it.
+    Asked(Object, JoinHandle<object_store::Result<(ObjectMeta, Body)>>),
+}
+
 /// What came of fetching the object of an event.
 pub(super) enum Fetched {
     /// It was dealt with before.
@@ -104,50 +113,57 @@ pub(super) enum Fetched {
     Object(Object, Input),
 }
 
-/// Opens the object of an event, as it is now: an object that was written again after it was announced is read once, in
-/// its newest content, whichever notice comes first. What the ledger knows to be done is not fetched.
+/// Begins to fetch the object of an event, unless the ledger knows it to be done.
+///
+/// # Errors
+/// [`Kind::Transient`](millpond_core::Kind::Transient) when the ledger does not answer.
+pub(super) async fn begin(node: &Node, source: Option<&Source>, delivery: &Delivery) -> Result<Begun> {
+    let event = &delivery.event;
+    if delivery.replaces.is_none() && is_done(node, event).await? {
+        return Ok(Begun::Ended(Fetched::Done));
+    }
+    let announced = announced(node, event);
+    if source.is_none() {
+        return Ok(Begun::Ended(Fetched::Unwanted(announced)));
+    }
+    Ok(match node.stores.locate(&event.uri) {
+        Ok((store, path)) => Begun::Asked(announced, node.io.spawn(get(store, path))),
+        Err(error) => Begun::Ended(Fetched::Refused(announced, error)),
+    })
+}
+
+/// Waits for the object of an event, as it is now: an object that was written again after it was announced is read once,
+/// in its newest content, whichever notice comes first.
 ///
 /// # Errors
 /// [`Kind::Transient`](millpond_core::Kind::Transient) when the store does not answer,
 /// [`Kind::Conflict`](millpond_core::Kind::Conflict) when it gives the announced version in another size.
-pub(super) async fn fetch_unless_done(node: &Node, source: Option<&Source>, delivery: &Delivery) -> Result<Fetched> {
-    let event = &delivery.event;
-    let is_replay = delivery.replaces.is_some();
-    if !is_replay && is_done(node, event).await? {
-        return Ok(Fetched::Done);
-    }
-    let announced = announced(node, event);
-    if source.is_none() {
-        return Ok(Fetched::Unwanted(announced));
-    }
-    let (store, path) = match node.stores.locate(&event.uri) {
-        Ok(located) => located,
-        Err(error) => return Ok(Fetched::Refused(announced, error)),
+pub(super) async fn end(node: &Node, delivery: &Delivery, begun: Begun) -> Result<Fetched> {
+    let (announced, asked) = match begun {
+        Begun::Ended(fetched) => return Ok(fetched),
+        Begun::Asked(announced, asked) => (announced, asked),
     };
-    let got = node.io.spawn(get(store, path)).await;
+    let event = &delivery.event;
+    let got = asked.await;
     let got = got.map_err(|error| Error::bug(format!("the fetch of `{}` panicked", event.uri)).because(error))?;
     let (meta, body) = match got {
         Ok(got) => got,
         Err(object_store::Error::NotFound { .. }) => return Ok(Fetched::Gone(announced)),
         Err(error) => return Err(Error::transient(format!("failed to fetch `{}`", event.uri)).because(error)),
     };
-    if event.version.as_ref() == Some(&version_of(&meta)) && event.size_bytes.is_some_and(|bytes| bytes != meta.size) {
-        let (told, announced) = (meta.size, event.size_bytes.unwrap_or(0));
+    let version = version_of(&meta);
+    let is_announced = event.version.as_ref() == Some(&version);
+    if is_announced && event.size_bytes.is_some_and(|bytes| bytes != meta.size) {
+        let (told, announced) = (meta.size, announced.size_bytes);
         return Err(Error::conflict(format!("`{}` gave {told} bytes, announced were {announced}", event.uri)));
     }
-    let object = Object {
-        version: version_of(&meta),
-        size_bytes: meta.size,
-        modified_us: meta.last_modified.timestamp_micros(),
-        ..announced
-    };
-    if event.version.as_ref() != Some(&object.version) {
-        if is_replay {
-            return Err(Error::conflict(format!("`{}` was written again since it was processed", event.uri)));
-        }
-        if is_done(node, &object.clone().into()).await? {
-            return Ok(Fetched::Done);
-        }
+    let modified_us = meta.last_modified.timestamp_micros();
+    let object = Object { version, size_bytes: meta.size, modified_us, ..announced };
+    if !is_announced && delivery.replaces.is_some() {
+        return Err(Error::conflict(format!("`{}` was written again since it was processed", event.uri)));
+    }
+    if !is_announced && is_done(node, &object.clone().into()).await? {
+        return Ok(Fetched::Done);
     }
     Ok(Fetched::Object(object, Input { inner: reader(node, body), meter: Meter::default() }))
 }
@@ -165,7 +181,7 @@ fn announced(node: &Node, event: &Event) -> Object {
 }
 
 /// The bytes of an object, as far as they are here.
-enum Body {
+pub(super) enum Body {
     File(std::fs::File),
     Whole(Bytes),
     Pieces(BoxStream<'static, object_store::Result<Bytes>>),
