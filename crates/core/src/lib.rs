@@ -10,6 +10,7 @@ pub mod error;
 pub mod event;
 pub mod format;
 pub mod glob;
+pub mod guard;
 pub mod job;
 pub mod notice;
 pub mod plan;

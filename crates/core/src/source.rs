@@ -5,6 +5,7 @@ use crate::config::{Problems, Section};
 use crate::error::{Error, Result};
 use crate::format::{Compression, DecodeLimits, Delimited, Drift, Format, Header, Packing, Payload};
 use crate::glob::Glob;
+use crate::guard::Budget;
 use crate::plan::Engine;
 
 /// One source, ready to route and to plan.
@@ -34,6 +35,8 @@ pub struct Source {
     pub memory_bytes: Option<u64>,
     /// Limits of its decoder.
     pub decode_limits: DecodeLimits,
+    /// What it may spend and how often it may fail before it is left alone.
+    pub budget: Budget,
     /// What happens to fields and values that it does not declare.
     pub drift: Drift,
     /// What happens to a file whose bytes were seen before under another name.
@@ -164,6 +167,7 @@ impl Source {
         let (format, packing) = parse_format(&mut top, file, problems).unwrap_or((Format::Auto, Packing::default()));
         let columns = top.columns(problems, "columns");
         let (memory_bytes, decode_limits) = parse_limits(&mut top, problems);
+        let budget = parse_budget(&mut top, problems);
         let (drift, duplicates) = parse_policy(&mut top, problems);
         top.finish(problems);
         let signals = files.signals.iter().filter_map(|sql| Signal::parse(sql, problems)).collect();
@@ -186,6 +190,7 @@ impl Source {
             engine,
             memory_bytes,
             decode_limits,
+            budget,
             drift,
             duplicates,
             config: files.config.clone(),
@@ -393,6 +398,22 @@ fn parse_limits(top: &mut Section<'_>, problems: &mut Problems) -> (Option<u64>,
     }
     section.finish(problems);
     (memory_bytes, limits)
+}
+
+fn parse_budget(top: &mut Section<'_>, problems: &mut Problems) -> Budget {
+    let Some(mut section) = top.section(problems, "budget") else { return Budget::default() };
+    let budget = Budget {
+        failures: section.count(problems, "failures").map_or(Budget::default().failures, |count| count as u32),
+        attempts: section.count(problems, "attempts"),
+        bytes: section.bytes(problems, "bytes"),
+        seconds: section.count(problems, "seconds"),
+        dollars: section.parsed(problems, "dollars", |text| {
+            let dollars = text.parse::<f64>().ok().filter(|dollars| *dollars > 0.0);
+            dollars.ok_or_else(|| Error::bad_config(format!("`{text}` is no sum")).hint("write `dollars = \"2.50\"`"))
+        }),
+    };
+    section.finish(problems);
+    budget
 }
 
 fn parse_policy(top: &mut Section<'_>, problems: &mut Problems) -> (Drift, Duplicates) {

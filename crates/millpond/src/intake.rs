@@ -32,9 +32,9 @@ pub(crate) struct Item {
 struct Open {
     queue: usize,
     handle: Handle,
-    deliveries: u32,
     left: usize,
-    comes_back: bool,
+    /// When it comes back, if not all of it came to an end.
+    comes_back: Option<Duration>,
 }
 
 /// The messages that were received and not yet acknowledged, and the events that wait for a job.
@@ -105,7 +105,7 @@ impl Intake {
             return;
         }
         self.next += 1;
-        self.open.insert(self.next, Open { queue, handle, deliveries, left: events.len(), comes_back: false });
+        self.open.insert(self.next, Open { queue, handle, left: events.len(), comes_back: None });
         let message = self.next;
         let item = |event| Item { delivery: Delivery::new(event, deliveries), message };
         self.waiting.extend(events.into_iter().map(item));
@@ -133,18 +133,27 @@ impl Intake {
         group
     }
 
-    /// Notes that an event came to its end, or that its message has to come back.
-    pub(crate) fn end(&mut self, item: &Item, comes_back: bool) {
+    /// Notes that an event came to its end.
+    pub(crate) fn end(&mut self, item: &Item) {
+        self.close(item, None);
+    }
+
+    /// Notes that an event has to come back, some time after it was tried or when a pause is over.
+    pub(crate) fn come_back(&mut self, item: &Item, pause: Option<Duration>) {
+        self.close(item, Some(pause.unwrap_or_else(|| backoff(item.delivery.number))));
+    }
+
+    fn close(&mut self, item: &Item, comes_back: Option<Duration>) {
         let Some(open) = self.open.get_mut(&item.message) else { return };
         open.left -= 1;
-        open.comes_back |= comes_back;
+        open.comes_back = open.comes_back.max(comes_back);
         if open.left > 0 {
             return;
         }
         if let Some(open) = self.open.remove(&item.message) {
             match open.comes_back {
-                false => self.acks[open.queue].push(open.handle),
-                true => self.releases[open.queue].push((open.handle, backoff(open.deliveries))),
+                None => self.acks[open.queue].push(open.handle),
+                Some(delay) => self.releases[open.queue].push((open.handle, delay)),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The worker: feeds the path from the pond's inputs, within the pond's budget, and commits as it goes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,11 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use millpond_core::balance::Balance;
 use millpond_core::config::Input;
 use millpond_core::event::Event;
+use millpond_core::guard::{Guard, Spent};
 use millpond_core::plan::plan;
 use millpond_core::receipt::{Receipt, Status};
 use millpond_core::route::route;
+use millpond_core::source::Source;
 use millpond_core::{Error, Kind, Result};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -125,6 +128,7 @@ pub struct Worker {
     stop: watch::Receiver<bool>,
     stamp: u64,
     summary: Summary,
+    guard: Guard,
     uncommitted: usize,
     last_commit: Instant,
     /// Objects that were written before are passed over: microseconds since 1970 in UTC.
@@ -171,6 +175,7 @@ impl Worker {
             stop,
             stamp,
             summary: Summary::default(),
+            guard: Guard::default(),
             uncommitted: 0,
             last_commit: Instant::now(),
             since_us: None,
@@ -331,8 +336,10 @@ impl Worker {
             }
             let jobs_max = self.jobs_max()?;
             while running.len() < jobs_max && intake.waiting() > 0 {
-                let group = intake.next_group(jobs_max);
-                running.push(self.start(group, &memory));
+                let group = self.guarded(&mut intake, jobs_max);
+                if !group.is_empty() {
+                    running.push(self.start(group, &memory));
+                }
             }
             self.note_queue_errors(intake.tell().await);
             if running.is_empty() && receiving.is_empty() && intake.waiting() == 0 {
@@ -441,6 +448,42 @@ impl Worker {
         self.progress.already_done(event);
     }
 
+    /// The next group of events, but for those of sources that are left alone: they come back.
+    fn guarded(&mut self, intake: &mut Intake, workers: usize) -> Vec<Item> {
+        let (mut group, mut pauses) = (Vec::new(), HashMap::new());
+        for item in intake.next_group(workers) {
+            let pause = match source_of(&self.node, &item.delivery.event) {
+                Some(source) => *pauses
+                    .entry(source.name.clone())
+                    .or_insert_with(|| self.guard.check(&source.name, &source.budget, self.node.clock.now_us())),
+                None => None,
+            };
+            match pause {
+                None => group.push(item),
+                Some(pause) => {
+                    self.summary.postponed += 1;
+                    intake.come_back(&item, Some(Duration::from_micros(pause.us as u64)));
+                }
+            }
+        }
+        group
+    }
+
+    /// Tells the guard what a job of a source cost, and whether it failed by its fault.
+    fn tell_guard(&mut self, event: &Event, spent: &Spent, failure: Option<&str>) {
+        let node = Arc::clone(&self.node);
+        let Some(source) = source_of(&node, event) else { return };
+        let now_us = node.clock.now_us();
+        if let Some(pause) = self.guard.note(&source.name, &source.budget, spent, failure.is_some(), now_us) {
+            self.progress.note(&format!(
+                "source `{}` fails again and again and is left alone for {} s: {}",
+                source.name,
+                pause.us / 1_000_000,
+                failure.unwrap_or_default()
+            ));
+        }
+    }
+
     /// Starts a group of jobs on a thread of its own as soon as the budget has its memory.
     fn start(&self, items: Vec<Item>, memory: &Arc<Semaphore>) -> BoxFuture<'static, Ended> {
         let (node, memory) = (Arc::clone(&self.node), Arc::clone(memory));
@@ -468,24 +511,32 @@ impl Worker {
     fn note_ends(&mut self, intake: &mut Intake, items: &[Item], outcomes: Vec<Result<Outcome>>) -> Result<()> {
         for (item, outcome) in items.iter().zip(outcomes) {
             let event = &item.delivery.event;
-            let comes_back = match outcome {
+            match outcome {
                 Ok(Outcome::AlreadyDone) => {
                     self.note_done_before(event);
-                    false
+                    intake.end(item);
                 }
                 Ok(Outcome::Handed(receipt)) => {
                     self.uncommitted += 1;
                     self.progress.ended(&receipt);
-                    !receipt.status.is_final()
+                    let has_failed = receipt.status == Status::Failed;
+                    let error = receipt.error.as_deref().unwrap_or("no reason given");
+                    self.tell_guard(event, &spent(&self.node, &receipt), has_failed.then_some(error));
+                    match has_failed {
+                        true => intake.come_back(item, None),
+                        false => intake.end(item),
+                    }
                 }
                 Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => {
                     self.summary.postponed += 1;
                     self.progress.postponed(event, &error);
-                    true
+                    let spent = Spent { attempts: 1, ..Spent::default() };
+                    let failure = error.chain();
+                    self.tell_guard(event, &spent, (error.kind() == Kind::Transient).then_some(failure.as_str()));
+                    intake.come_back(item, None);
                 }
                 Err(error) => return Err(error),
-            };
-            intake.end(item, comes_back);
+            }
         }
         Ok(())
     }
@@ -539,11 +590,28 @@ fn jobs_max(pond: &Pond) -> usize {
     pond.config.jobs.map_or(processors, |jobs| jobs as usize).max(1)
 }
 
+/// The source that takes an event.
+fn source_of<'a>(node: &'a Node, event: &Event) -> Option<&'a Source> {
+    route(&node.pond.sources, event.bucket.as_deref(), &event.key).map(|route| route.source)
+}
+
+/// What a job cost.
+fn spent(node: &Node, receipt: &Receipt) -> Spent {
+    let us = receipt.timings.total_us;
+    let memory_bytes = node.pond.config.job_memory_bytes;
+    Spent {
+        attempts: 1,
+        bytes: receipt.bytes_in,
+        us,
+        puts: receipt.outputs.len() as u64,
+        memory_byte_us: memory_bytes as f64 * us as f64,
+    }
+}
+
 /// The memory that the job of an event may use.
 fn memory_mib(node: &Node, event: &Event) -> u32 {
     let bytes = node.pond.config.job_memory_bytes;
-    let route = route(&node.pond.sources, event.bucket.as_deref(), &event.key);
-    to_mib(route.map_or(bytes, |route| plan(route.source, bytes).memory_bytes))
+    to_mib(source_of(node, event).map_or(bytes, |source| plan(source, bytes).memory_bytes))
 }
 
 fn to_mib(bytes: u64) -> u32 {
