@@ -14,6 +14,7 @@ mod query;
 mod receipts;
 mod replay;
 mod run;
+mod serve;
 mod shell;
 mod source;
 mod stats;

@@ -2,16 +2,19 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 use millpond::lake::Lake;
+use millpond::metrics::Metrics;
 use millpond::pond::Pond;
+use millpond::queue::Queue;
 use millpond::store::Stores;
-use millpond::worker::{Summary, Worker};
+use millpond::worker::{Progress, Summary, Worker};
 use millpond_core::Result;
 
-use crate::{output, progress, stop};
+use crate::{output, progress, serve, stop};
 
 /// Some files or records are in quarantine.
 const QUARANTINED: u8 = 3;
@@ -38,12 +41,15 @@ pub(crate) struct Arguments {
     /// Leave it to another process to commit: `millpond commit --watch`
     #[arg(long)]
     no_commit: bool,
+    /// While watching, serve /health, /metrics (OpenMetrics) and POST /events (notices) on this address
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["once", "files"])]
+    listen: Option<std::net::SocketAddr>,
 }
 
 pub(crate) async fn run(pond: Option<&Path>, arguments: Arguments) -> Result<ExitCode> {
     let started = Instant::now();
     let pond = load(pond).await?;
-    let progress = progress::choose(arguments.json);
+    let progress = Arc::new(Metrics::new(progress::choose(arguments.json)));
     let mut worker = Worker::open(pond, progress.clone(), stop::on_signal(), !arguments.no_commit).await?;
     let summary = if !arguments.files.is_empty() {
         worker.run_files(&arguments.files, Path::new(".")).await?
@@ -51,7 +57,11 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: Arguments) -> Result<Exi
         worker.run_once().await?
     } else {
         progress.note("watching the inputs; Ctrl-C to stop");
-        worker.watch().await?
+        let events = match arguments.listen {
+            Some(address) => Some(serve::serve(address, Arc::clone(&progress)).await? as Arc<dyn Queue>),
+            None => None,
+        };
+        worker.watch(events).await?
     };
     drop((worker, progress));
     end(&summary, started, arguments.json)

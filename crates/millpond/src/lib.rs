@@ -14,6 +14,7 @@ pub mod lake;
 pub mod learn;
 pub mod ledger;
 pub mod memory;
+pub mod metrics;
 pub mod packs;
 pub mod pipeline;
 pub mod pond;

@@ -1,6 +1,5 @@
 //! The worker: feeds the path from the pond's inputs, within the pond's budget, and commits as it goes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -243,12 +242,12 @@ impl Worker {
         Ok(self.summary.clone())
     }
 
-    /// Takes objects as they appear, until asked to stop. A changed pond is read again; a broken one is told and the
+    /// Takes objects as they appear in the inputs, or are told of by `events`, until asked to stop. A changed pond is read again; a broken one is told and the
     /// last good one stays.
     ///
     /// # Errors
     /// When an input cannot be opened, or the lake cannot be committed to.
-    pub async fn watch(&mut self) -> Result<Summary> {
+    pub async fn watch(&mut self, events: Option<Arc<dyn Queue>>) -> Result<Summary> {
         let poll = |url: &str| {
             let polls = self.node.pond.config.inputs.iter().filter_map(|input| match input {
                 Input::Place { url: known, poll_ms } if known == url => Some(Duration::from_millis(*poll_ms)),
@@ -261,6 +260,7 @@ impl Worker {
             queues.push(Arc::new(WatchQueue::new(place, poll(url), self.node.clock.clone())));
         }
         queues.extend(self.queues().await?);
+        queues.extend(events);
         self.feed(inputs(queues)?, Until::Stopped).await?;
         self.summary.is_interrupted = true;
         Ok(self.summary.clone())
@@ -450,14 +450,11 @@ impl Worker {
 
     /// The next group of events, but for those of sources that are left alone: they come back.
     fn guarded(&mut self, intake: &mut Intake, workers: usize) -> Vec<Item> {
-        let (mut group, mut pauses) = (Vec::new(), HashMap::new());
+        let mut group = Vec::new();
         for item in intake.next_group(workers) {
-            let pause = match source_of(&self.node, &item.delivery.event) {
-                Some(source) => *pauses
-                    .entry(source.name.clone())
-                    .or_insert_with(|| self.guard.check(&source.name, &source.budget, self.node.clock.now_us())),
-                None => None,
-            };
+            let source = source_of(&self.node, &item.delivery.event);
+            let now_us = self.node.clock.now_us();
+            let pause = source.and_then(|source| self.guard.check(&source.name, &source.budget, now_us));
             match pause {
                 None => group.push(item),
                 Some(pause) => {

@@ -12,4 +12,5 @@ mod reference;
 mod replay;
 mod run;
 mod samples;
+mod serve;
 mod sources;

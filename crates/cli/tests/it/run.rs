@@ -251,13 +251,29 @@ fn two_workers_at_once_double_nothing() {
 }
 
 #[test]
+fn a_source_that_fails_again_and_again_is_left_alone_and_the_others_go_on() {
+    let pond = Pond::with_app();
+    let config = crate::pond::APP_CONFIG.replace("'**/*.ndjson*'", "'bad/**'");
+    pond.source("bad", &config, "select ts as time, bytes / (bytes - bytes) as x from input\n");
+    pond.write("millpond.toml", "[[input]]\nurl = 'inbox'\n[budget]\njobs = 1\n");
+    for n in 0..8 {
+        pond.write(&format!("inbox/bad/{n}.log"), app_log(n * 10));
+    }
+    let ran = pond.millpond(&["run", "--once"]).fails(4);
+    assert!(ran.stderr.contains("source `bad` fails again and again and is left alone for 30 s"), "{}", ran.stderr);
+    pond.write("inbox/good.ndjson", app_log(0));
+    pond.millpond(&["run", "--once"]).fails(4);
+    assert_eq!(pond.value("select count(*) from app"), 9);
+}
+
+#[test]
 fn what_one_process_hands_over_another_commits() {
     let pond = Pond::with_app();
     for n in 0..3 {
         pond.write(&format!("inbox/{n}.ndjson"), app_log(n * 10));
     }
     pond.millpond(&["run", "--once", "--no-commit"]).ok();
-    assert!(!pond.path("lake/app").exists());
+    assert!(!pond.path("lake/app/_delta_log").exists());
     // Nobody knows yet that they are done, so they are handed over once more and dropped.
     pond.millpond(&["run", "--once", "--no-commit"]).ok();
     let committed = pond.millpond(&["commit", "--json"]).ok().json_lines();
