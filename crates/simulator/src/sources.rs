@@ -37,7 +37,7 @@ const SIGNAL: &str = "-- title: Alarm\n-- severity: high\n\
 /// When the folder cannot be written.
 pub(crate) fn write_pond(root: &Path, version: u32) -> io::Result<()> {
     fs::create_dir_all(root)?;
-    fs::write(root.join("millpond.toml"), "name = 'simulated'\nlake = 'memory://lake/'\n")?;
+    fs::write(root.join("millpond.toml"), "name = 'simulated'\n[lake]\nurl = 'memory://lake/'\n")?;
     for source in SOURCES {
         let folder = root.join("sources").join(source.name);
         fs::create_dir_all(&folder)?;
@@ -54,8 +54,8 @@ pub(crate) fn write_pond(root: &Path, version: u32) -> io::Result<()> {
 fn config(source: SimSource, version: u32) -> String {
     let duplicates = if source.skips_duplicates { "skip" } else { "process" };
     format!(
-        "version = {version}\ntime = 'time'\nduplicates = '{duplicates}'\n[[match]]\nglob = '{}/**/*.ndjson'\n\
-         [format]\ntype = 'json'\n[columns]\nid = 'int'\nts = 'timestamp'\nkind = 'text'\nparts = ['int']\n",
+        "version = {version}\ntime = 'time'\n[[match]]\nglob = '{}/**/*.ndjson'\n\
+         [format]\ntype = 'json'\n[columns]\nid = 'int'\nts = 'timestamp'\nkind = 'text'\nparts = ['int']\n[policy]\nduplicates = '{duplicates}'\n",
         source.name
     )
 }

@@ -17,8 +17,8 @@ pub(crate) const MS: i64 = 1_000;
 pub(crate) const SECOND: i64 = 1_000 * MS;
 pub(crate) const MINUTE: i64 = 60 * SECOND;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
-/// The evening of 2099-12-31: far enough ahead that nothing counts as old by the system's clock, and soon midnight.
-const START_US: i64 = 4_102_444_800 * SECOND - 2 * HOUR;
+/// The evening of 2079-12-31: far enough ahead that nothing counts as old by the system's clock, and soon midnight.
+const START_US: i64 = 3_471_292_800 * SECOND - 2 * HOUR;
 /// Lines of the trace that are told when a run fails.
 const TRACE_LINES: usize = 60;
 
