@@ -21,7 +21,7 @@ use crate::truth::{BUCKET, Truth};
 use crate::world::{MINUTE, MS, Rates, SECOND, World};
 
 /// Files that arrive in a virtual second, on average.
-const FILES_PER_SECOND: u64 = 2;
+const FILES_PER_SECOND: u64 = 5;
 /// Sweeps after which everything must be done, once nothing fails any more.
 const LAST_SWEEPS_MAX: usize = 8;
 /// Real time that a process may take between two store calls before something is wrong with the simulator.
@@ -155,6 +155,8 @@ struct Style {
     workers: usize,
     committers: usize,
     commit_us: i64,
+    /// Time between two looks of a worker into the queue.
+    pause_us: i64,
     batch_max: u64,
     hold_us: i64,
     copies: u64,
@@ -179,6 +181,7 @@ struct Simulation {
     files_left: u64,
     edited: bool,
     handed: Vec<Receipt>,
+    handed_at_commit: usize,
     findings: Findings,
     report: Report,
 }
@@ -222,15 +225,16 @@ impl Style {
         Self {
             workers: random.between(2, 4) as usize,
             committers: random.between(1, 3) as usize,
-            commit_us: random.between(60, 240) as i64 * SECOND,
-            batch_max: random.between(1, 40),
+            commit_us: random.between(20, 120) as i64 * SECOND,
+            pause_us: random.between(1, 30) as i64 * SECOND,
+            batch_max: random.between(5, 60),
             hold_us: random.between(1, 30) as i64 * MINUTE,
             copies: random.between(20, 80),
         }
     }
 
     fn rates(random: &mut Random) -> Rates {
-        let faults = [0, 20, 60, 150][random.below(4) as usize];
+        let faults = [0, 10, 30, 80][random.below(4) as usize];
         let crashes = [0, 50, 150, 300][random.below(4) as usize];
         Rates { faults, slow: random.between(0, 60), crashes, sleeps: random.between(0, 60) }
     }
@@ -266,6 +270,7 @@ impl Simulation {
             files_left: options.files,
             edited: false,
             handed: Vec::new(),
+            handed_at_commit: 0,
             findings: Findings::default(),
             report: Report { seed: options.seed, ..Report::default() },
         };
@@ -558,7 +563,8 @@ impl Simulation {
         self.handed.extend(worked.handed);
         self.workers[index].is_busy = false;
         if !self.is_over() {
-            self.plan(100 * MS, Action::Work(index));
+            let pause_us = self.fates.below(self.style.pause_us as u64) as i64;
+            self.plan(pause_us, Action::Work(index));
         }
     }
 
@@ -569,6 +575,7 @@ impl Simulation {
         result: millpond_core::Result<millpond::committer::Committed>,
     ) {
         self.report.commits += 1;
+        let failed_before = self.report.failed_commits;
         match result {
             Ok(committed) => {
                 let (receipts, dropped) = (committed.receipts.len(), committed.dropped);
@@ -584,12 +591,17 @@ impl Simulation {
                 }
             }
         }
+        let is_failed = self.report.failed_commits > failed_before;
         let slot = &mut self.committers[index];
         slot.is_busy = false;
         // Now and then another process takes over.
         slot.committer = (!self.fates.permille(200)).then_some(committer);
         if !self.is_over() {
-            self.plan(self.style.commit_us, Action::Commit(index));
+            // Where nothing is handed over there is little to interrupt.
+            let wait = if self.handed.len() > self.handed_at_commit { 1 } else { 10 };
+            self.handed_at_commit = self.handed.len();
+            let wait_us = if is_failed { 5 * SECOND } else { self.style.commit_us * wait };
+            self.plan(wait_us, Action::Commit(index));
         }
     }
 
@@ -610,8 +622,8 @@ impl Simulation {
         result.map_err(|error| error.to_string())?;
         // Files come in bursts.
         let wait_us = match self.arrivals.permille(950) {
-            true => self.arrivals.below(400) as i64 * MS,
-            false => self.arrivals.below(12_000) as i64 * MS,
+            true => self.arrivals.below(200) as i64 * MS,
+            false => self.arrivals.below(4_000) as i64 * MS,
         };
         self.plan(wait_us, Action::Arrive);
         Ok(())
@@ -706,7 +718,7 @@ impl Simulation {
         let copies = if self.notices.permille(60) { self.notices.between(2, 3) } else { 1 };
         for copy in 0..copies {
             let delay_us = match self.notices.below(100) {
-                0 => self.notices.below(6 * 60) as i64 * MINUTE,
+                0 => self.notices.below(4 * 60) as i64 * MINUTE,
                 1..=9 => self.notices.below(600) as i64 * SECOND,
                 _ => self.notices.below(5_000) as i64 * MS,
             };
