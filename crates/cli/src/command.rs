@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Receipts(crate::receipts::Arguments),
     /// Look at rows and files that could not be used
     Quarantine(QuarantineArguments),
+    /// Process objects again with the sources as they are now, and swap the old rows for the new
+    Replay(crate::replay::Arguments),
     /// Show databases, sources, sizes and speeds by day, and rows by fate
     Stats(crate::stats::Arguments),
     /// Work on sources

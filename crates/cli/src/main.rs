@@ -10,6 +10,7 @@ mod progress;
 mod quarantine;
 mod query;
 mod receipts;
+mod replay;
 mod run;
 mod shell;
 mod source;
@@ -57,6 +58,7 @@ async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
         Command::Query(arguments) => query::run(pond, arguments).await,
         Command::Receipts(arguments) => receipts::run(pond, &arguments).await,
         Command::Quarantine(arguments) => quarantine::run(pond, arguments.command).await,
+        Command::Replay(arguments) => replay::run(pond, &arguments).await,
         Command::Stats(arguments) => stats::run(pond, &arguments).await,
         Command::Source(arguments) => source::run(pond, arguments.command),
     }

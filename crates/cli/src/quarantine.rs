@@ -7,11 +7,14 @@ use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use clap::Subcommand;
+use millpond::pond::Pond;
 use millpond::query::Session;
+use millpond::store::Stores;
 use millpond_core::{Error, Result};
+use object_store::ObjectStoreExt;
 
 use crate::output::{self, Format, print_rows};
-use crate::run;
+use crate::{replay, run};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -35,6 +38,23 @@ pub(crate) enum Command {
         /// The id that `ls` shows
         id: String,
     },
+    /// Process again what put records, or itself, into quarantine, and swap the old rows for the new
+    Replay {
+        /// Only files of this source
+        #[arg(long)]
+        source: Option<String>,
+        /// Process the files again and say what would change, without changing it
+        #[arg(long)]
+        dry_run: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make an entry a test of its source
+    ToTest {
+        /// The id that `ls` shows
+        id: String,
+    },
 }
 
 /// What an entry is called: the start of its job's id, then its row, or its member and offset.
@@ -42,6 +62,9 @@ const ID: &str = "left(\"_job\", 8) || '-' || coalesce(cast(row as varchar), \
      coalesce('m' || left(md5(member), 6), '') || coalesce('o' || cast(\"offset\" as varchar), 'file'))";
 
 pub(crate) async fn run(pond: Option<&Path>, command: Command) -> Result<ExitCode> {
+    if let Command::Replay { source, dry_run, json } = &command {
+        return replay::run(pond, &replay::Arguments::of_quarantine(source.as_deref(), *dry_run, *json)).await;
+    }
     let lake = run::lake(pond)?;
     let session = Session::new(Some(&lake), Path::new(".")).await?;
     if !session.tables().iter().any(|table| table == "quarantine") {
@@ -53,6 +76,8 @@ pub(crate) async fn run(pond: Option<&Path>, command: Command) -> Result<ExitCod
             list(&session, source.as_deref(), reason.as_deref(), limit, json).await?
         }
         Command::Show { id } => show(&session, &id).await?,
+        Command::ToTest { id } => to_test(pond, &session, &id).await?,
+        Command::Replay { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -77,7 +102,22 @@ async fn list(session: &Session, source: Option<&str>, reason: Option<&str>, lim
     print_rows(&schema, &batches, if json { Format::Json } else { Format::Table })
 }
 
-async fn show(session: &Session, id: &str) -> Result<()> {
+/// An entry, found by its id.
+struct Entry {
+    /// Names and values, as far as there are any.
+    fields: Vec<(&'static str, String)>,
+    raw: Vec<u8>,
+}
+
+impl Entry {
+    fn field(&self, name: &str) -> &str {
+        self.fields.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+    }
+}
+
+const FIELDS: [&str; 8] = ["source", "object", "member", "reason", "detail", "row", "offset", "job"];
+
+async fn entry(session: &Session, id: &str) -> Result<Entry> {
     let sql = format!(
         "select source, object, member, reason, detail, cast(row as varchar), cast(\"offset\" as varchar), \"_job\", raw \
          from quarantine where {ID} = '{}' limit 1",
@@ -89,15 +129,56 @@ async fn show(session: &Session, id: &str) -> Result<()> {
             .hint("`millpond quarantine ls` lists the ids")
     };
     let batch = batches.into_iter().find(|batch| batch.num_rows() > 0).ok_or_else(missing)?;
-    for (index, name) in ["source", "object", "member", "reason", "detail", "row", "offset", "job"].iter().enumerate() {
-        let column = cast(batch.column(index), &DataType::Utf8)
-            .map_err(|error| Error::bug("quarantine has another shape").because(error))?;
+    let failed = |error| Error::bug("quarantine has another shape").because(error);
+    let mut fields = Vec::new();
+    for (index, name) in FIELDS.into_iter().enumerate() {
+        let column = cast(batch.column(index), &DataType::Utf8).map_err(failed)?;
         if !column.is_null(0) {
-            eprintln!("{name:<8} {}", column.as_string::<i32>().value(0));
+            fields.push((name, column.as_string::<i32>().value(0).to_owned()));
         }
     }
-    let raw = cast(batch.column(8), &DataType::Binary)
-        .map_err(|error| Error::bug("quarantine has another shape").because(error))?;
-    let raw = raw.as_binary::<i32>().value(0);
-    output::print(&format!("{}\n", String::from_utf8_lossy(raw)))
+    let raw = cast(batch.column(FIELDS.len()), &DataType::Binary).map_err(failed)?;
+    Ok(Entry { fields, raw: raw.as_binary::<i32>().value(0).to_vec() })
+}
+
+async fn show(session: &Session, id: &str) -> Result<()> {
+    let entry = entry(session, id).await?;
+    for (name, value) in &entry.fields {
+        eprintln!("{name:<8} {value}");
+    }
+    output::print(&format!("{}\n", String::from_utf8_lossy(&entry.raw)))
+}
+
+/// Makes the record, or the whole file where there is no record, the input of a test of its source.
+async fn to_test(pond: Option<&Path>, session: &Session, id: &str) -> Result<()> {
+    let root = Pond::find(pond.unwrap_or(Path::new(".")))?;
+    let entry = entry(session, id).await?;
+    let source = entry.field("source");
+    let folder = root.join("sources").join(source);
+    if source.is_empty() || !folder.join("source.toml").is_file() {
+        return Err(Error::bad_input(format!("entry `{id}` is of no source of this pond")));
+    }
+    let case = folder.join("tests").join(format!("quarantine-{id}"));
+    let (name, bytes) = match entry.raw.is_empty() {
+        true => whole_file(entry.field("object")).await?,
+        false => ("input.log".to_owned(), entry.raw.clone()),
+    };
+    let failed = |error| Error::bad_input(format!("failed to write `{}`", case.display())).because(error);
+    std::fs::create_dir_all(&case).map_err(failed)?;
+    std::fs::write(case.join(&name), bytes).map_err(failed)?;
+    output::print(&format!("{}\n", case.join(name).display()))?;
+    eprintln!(
+        "put the source right, then `millpond test {source} --update` writes what the test must give from then on\n\
+         a record of a format with a header (CSV, Zeek) needs the header line above it: add it to the input"
+    );
+    Ok(())
+}
+
+/// An object's bytes, and what the input of a test over them is called.
+async fn whole_file(uri: &str) -> Result<(String, Vec<u8>)> {
+    let (store, path) = Stores::default().locate(uri)?;
+    let failed = |error| Error::transient(format!("failed to fetch `{uri}`")).because(error);
+    let bytes = store.get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
+    let endings = path.filename().and_then(|name| name.split_once('.')).map_or("log", |(_, endings)| endings);
+    Ok((format!("input.{endings}"), bytes.to_vec()))
 }

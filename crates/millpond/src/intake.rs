@@ -107,7 +107,7 @@ impl Intake {
         self.next += 1;
         self.open.insert(self.next, Open { queue, handle, deliveries, left: events.len(), comes_back: false });
         let message = self.next;
-        let item = |event| Item { delivery: Delivery { event, number: deliveries }, message };
+        let item = |event| Item { delivery: Delivery::new(event, deliveries), message };
         self.waiting.extend(events.into_iter().map(item));
     }
 

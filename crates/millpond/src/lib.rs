@@ -20,6 +20,7 @@ pub mod pond;
 mod put;
 pub mod query;
 pub mod queue;
+pub mod replay;
 mod rewrite;
 pub mod source_test;
 pub mod stats;

@@ -14,6 +14,7 @@ mod group;
 mod harvest;
 mod write;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,7 +24,7 @@ use millpond_core::event::{Event, Object};
 use millpond_core::job::JobId;
 use millpond_core::notice::Problem;
 use millpond_core::plan::plan;
-use millpond_core::receipt::{Receipt, Status};
+use millpond_core::receipt::{Output, Receipt, Status};
 use millpond_core::route::route;
 use millpond_core::source::{Duplicates, Source};
 use millpond_core::{Error, Kind, Result};
@@ -36,6 +37,7 @@ pub use harvest::signals_schema;
 pub use write::quarantine_schema;
 
 use crate::clock::Clock;
+use crate::committer::Committer;
 use crate::crash;
 use crate::lake::Lake;
 use crate::ledger::{Ledger, Question};
@@ -65,6 +67,42 @@ pub struct Node {
     pub io: tokio::runtime::Handle,
 }
 
+impl Node {
+    /// What jobs of a pond need on this machine, with the lake that the pond names.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`] when the lake cannot be used.
+    pub async fn open(pond: Pond) -> Result<Self> {
+        let stores = Arc::new(Stores::default());
+        let lake = Arc::new(pond.open_lake(&stores).await?);
+        let ledger = Some(Arc::new(Ledger::new(Arc::clone(&lake))));
+        let io = tokio::runtime::Handle::current();
+        Ok(Self { pond: Arc::new(pond), lake, ledger, stores, clock: Clock::system(), io })
+    }
+
+    /// The same with another pond.
+    pub(crate) fn with_pond(&self, pond: Pond) -> Self {
+        Self {
+            pond: Arc::new(pond),
+            lake: Arc::clone(&self.lake),
+            ledger: self.ledger.clone(),
+            stores: Arc::clone(&self.stores),
+            clock: self.clock.clone(),
+            io: self.io.clone(),
+        }
+    }
+
+    /// The ledger of the node's lake.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        self.ledger.clone().unwrap_or_else(|| Arc::new(Ledger::new(Arc::clone(&self.lake))))
+    }
+
+    /// A committer of the node's lake.
+    pub fn committer(&self) -> Committer {
+        Committer::new(Arc::clone(&self.lake), self.ledger())
+    }
+}
+
 /// An event, and how often it was delivered so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -72,6 +110,37 @@ pub struct Delivery {
     pub event: Event,
     /// Deliveries with this one, from 1.
     pub number: u32,
+    /// For a replay: what is done again.
+    pub(crate) replaces: Option<Replaces>,
+}
+
+/// The job whose rows a new one's take the place of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Replaces {
+    pub(crate) job: JobId,
+    /// Its source, which does it again whatever the routes say now.
+    pub(crate) source: String,
+}
+
+impl Delivery {
+    /// An event that was delivered for the `number`th time.
+    pub fn new(event: Event, number: u32) -> Self {
+        Self { event, number, replaces: None }
+    }
+}
+
+/// Where jobs hand over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Destination<'a> {
+    /// To the committer.
+    Committer,
+    /// To a replay, which lies in this folder of the lake until it is committed as a whole.
+    Replay {
+        /// The folder.
+        folder: &'a str,
+        /// What the jobs wrote whose place the new ones take, by job.
+        outputs: &'a BTreeMap<String, Vec<Output>>,
+    },
 }
 
 /// What became of an event.
@@ -103,10 +172,21 @@ pub(crate) struct Job<'a> {
 /// [`Kind::Transient`] and [`Kind::Conflict`]: nothing was recorded and the event comes back. Every other error ends in
 /// a receipt.
 pub async fn process(node: &Node, deliveries: &[Delivery], deadline: Option<Instant>) -> Vec<Result<Outcome>> {
+    process_to(Destination::Committer, node, deliveries, deadline).await
+}
+
+/// As [`process`], handing over where it is told to.
+pub(crate) async fn process_to(
+    destination: Destination<'_>,
+    node: &Node,
+    deliveries: &[Delivery],
+    deadline: Option<Instant>,
+) -> Vec<Result<Outcome>> {
     let mut outcomes: Vec<Option<Result<Outcome>>> = deliveries.iter().map(|_| None).collect();
     for (source, members) in by_source(&node.pond.sources, deliveries) {
         let events: Vec<&Delivery> = members.iter().map(|member| &deliveries[*member]).collect();
-        let ended = process_group(node, source, &events, deadline).await;
+        let group = Group::new(node, source.and_then(|source| node.pond.prepared(&source.name)), destination);
+        let ended = process_group(group, source, &events, deadline).await;
         for (member, outcome) in members.into_iter().zip(ended) {
             outcomes[member] = Some(outcome);
         }
@@ -119,7 +199,10 @@ fn by_source<'a>(sources: &'a [Source], deliveries: &[Delivery]) -> Vec<(Option<
     let mut groups: Vec<(Option<&Source>, Vec<usize>)> = Vec::new();
     for (position, delivery) in deliveries.iter().enumerate() {
         let event = &delivery.event;
-        let source = route(sources, event.bucket.as_deref(), &event.key).map(|route| route.source);
+        let source = match &delivery.replaces {
+            Some(replaces) => sources.iter().find(|source| source.name == replaces.source),
+            None => route(sources, event.bucket.as_deref(), &event.key).map(|route| route.source),
+        };
         crash::point("route");
         let name = |source: &Option<&Source>| source.map(|source| source.name.clone());
         match groups.iter_mut().find(|(known, _)| name(known) == name(&source)) {
@@ -132,16 +215,15 @@ fn by_source<'a>(sources: &'a [Source], deliveries: &[Delivery]) -> Vec<(Option<
 
 /// Takes the objects of one source through the path, one after the other, and hands over what they came to.
 async fn process_group(
-    node: &Node,
+    mut group: Group<'_>,
     source: Option<&Source>,
     deliveries: &[&Delivery],
     deadline: Option<Instant>,
 ) -> Vec<Result<Outcome>> {
-    let prepared = source.and_then(|source| node.pond.prepared(&source.name));
-    let mut group = Group::new(node, prepared);
+    let node = group.node;
     let mut taken = Vec::with_capacity(deliveries.len());
     let mut fetches = futures::stream::iter(deliveries)
-        .map(|delivery| fetch::fetch_unless_done(node, source, &delivery.event))
+        .map(|delivery| fetch::fetch_unless_done(node, source, delivery))
         .buffered(FETCHES_MAX);
     for delivery in deliveries {
         let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
@@ -168,8 +250,13 @@ async fn take(
 ) -> Result<group::Taken> {
     let memory = memory::measure();
     let node = group.node;
+    let is_replay = delivery.replaces.is_some();
     let (object, input) = match fetched {
         Fetched::Done => return Ok(group::Taken::AlreadyDone),
+        Fetched::Unwanted(object) if is_replay => {
+            return Err(Error::conflict(format!("the source of `{}` is gone", object.uri)));
+        }
+        Fetched::Gone(object) if is_replay => return Err(Error::conflict(format!("`{}` is gone", object.uri))),
         Fetched::Unwanted(object) => {
             let job = Job::new(node, object, source, delivery).await?;
             return Ok(group.note(job.receipt(Status::Unrouted)));
@@ -180,7 +267,7 @@ async fn take(
         }
         Fetched::Refused(object, error) => {
             let job = Job::new(node, object, source, delivery).await?;
-            return commit::stopped(group, &job, &error, memory.peak_bytes());
+            return commit::stopped(group, &job, error, memory.peak_bytes());
         }
         Fetched::Object(object, input) => (object, input),
     };
@@ -195,7 +282,7 @@ async fn take(
     match attempt.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))) {
         Ok(written) => commit::done(group, &job, written, memory.peak_bytes()).await,
         Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => Err(error),
-        Err(error) => commit::stopped(group, &job, &error, memory.peak_bytes()),
+        Err(error) => commit::stopped(group, &job, error, memory.peak_bytes()),
     }
 }
 
@@ -213,8 +300,8 @@ async fn run(group: &Group<'_>, job: &Job<'_>, prepared: &Prepared, input: fetch
     meter.check_size(object)?;
     let fingerprint = meter.fingerprint();
     let duplicate_of = match prepared.source.duplicates {
-        Duplicates::Skip => group.first_with_content(&fingerprint, object).await?,
-        Duplicates::Process => None,
+        Duplicates::Skip if job.replaces.is_none() => group.first_with_content(&fingerprint, object).await?,
+        _ => None,
     };
     let rows = if duplicate_of.is_none() { Some(sink.end()?) } else { None };
     crash::point("write");
@@ -246,7 +333,7 @@ pub async fn is_done(node: &Node, event: &Event) -> Result<bool> {
 /// # Errors
 /// [`Kind::Transient`] when the store does not take it: the message comes back.
 pub async fn quarantine_notice(node: &Node, queue: &str, problems: &[Problem]) -> Result<()> {
-    let mut group = Group::new(node, None);
+    let mut group = Group::new(node, None, Destination::Committer);
     for problem in problems {
         // The same bytes are one notice, however often they come.
         let hash = blake3::hash(&problem.raw).to_hex().to_string();
@@ -289,7 +376,7 @@ impl<'a> Job<'a> {
             attempt: delivery.number.max(failures + 1),
             started: Instant::now(),
             started_us: node.clock.now_us(),
-            replaces: None,
+            replaces: delivery.replaces.as_ref().map(|replaces| replaces.job),
         })
     }
 

@@ -16,7 +16,6 @@ use millpond_core::{Error, Kind, Result};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use crate::clock::Clock;
 use crate::committer::{Committed, Committer};
 use crate::intake::{Intake, Item, read};
 use crate::job_threads::JobThreads;
@@ -24,7 +23,7 @@ use crate::ledger::Ledger;
 use crate::pipeline::{Delivery, Node, Outcome, is_done, process, quarantine_notice};
 use crate::pond::Pond;
 use crate::queue::{Body, ListQueue, Message, Queue, SqsQueue, WatchQueue};
-use crate::store::{Place, Stores};
+use crate::store::Place;
 
 /// Events that wait for a job: enough to keep every job busy and to let small files share their files.
 const WAITING_MAX: usize = 2_000;
@@ -157,23 +156,13 @@ impl Worker {
         stop: watch::Receiver<bool>,
         commits: bool,
     ) -> Result<Self> {
-        let stores = Arc::new(Stores::default());
-        let lake = Arc::new(pond.open_lake(&stores).await?);
-        let ledger = Arc::new(Ledger::new(Arc::clone(&lake)));
         let stamp = Pond::stamp(&pond.root);
-        let committer = commits.then(|| Committer::new(Arc::clone(&lake), Arc::clone(&ledger)));
-        let threads = JobThreads::new(jobs_max(&pond))?;
-        let node = Node {
-            pond: Arc::new(pond),
-            lake,
-            ledger: Some(Arc::clone(&ledger)),
-            stores,
-            clock: Clock::system(),
-            io: tokio::runtime::Handle::current(),
-        };
+        let node = Node::open(pond).await?;
+        let committer = commits.then(|| node.committer());
+        let threads = JobThreads::new(jobs_max(&node.pond))?;
         let mut worker = Self {
+            ledger: node.ledger(),
             node: Arc::new(node),
-            ledger,
             committer,
             threads,
             progress,
@@ -295,15 +284,7 @@ impl Worker {
         };
         match loaded.await {
             Ok(pond) => {
-                let Node { lake, ledger, stores, clock, io, .. } = self.node.as_ref();
-                self.node = Arc::new(Node {
-                    pond: Arc::new(pond),
-                    lake: Arc::clone(lake),
-                    ledger: ledger.clone(),
-                    stores: Arc::clone(stores),
-                    clock: clock.clone(),
-                    io: io.clone(),
-                });
+                self.node = Arc::new(self.node.with_pond(pond));
                 self.progress.note("the pond changed and was read again");
             }
             Err(error) => self

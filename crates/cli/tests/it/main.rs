@@ -9,6 +9,7 @@ mod pond;
 mod query;
 mod readme;
 mod reference;
+mod replay;
 mod run;
 mod samples;
 mod sources;

@@ -87,6 +87,13 @@ impl Pending {
         Self { format: FORMAT, id, receipts, skip_duplicates, tables, replaced: BTreeMap::new() }
     }
 
+    /// Notes what the jobs wrote whose place these take.
+    pub(crate) fn note_replaced(&mut self, outputs: &BTreeMap<String, Vec<Output>>) {
+        self.skip_duplicates = false;
+        let jobs = self.receipts.iter().filter_map(|receipt| receipt.replaces.as_ref());
+        self.replaced = jobs.filter_map(|job| Some((job.clone(), outputs.get(job)?.clone()))).collect();
+    }
+
     /// Its key below `folder`: one for each end of its jobs and, where a try failed, for each number of tries.
     fn path(&self, folder: &str) -> Path {
         let failed = self.receipts.iter().filter(|receipt| !receipt.status.is_final());

@@ -51,7 +51,11 @@ pub(super) async fn done(group: &mut Group<'_>, job: &Job<'_>, done: Written, me
 
 /// Takes a job that did not end well into its group: the file is put in quarantine, or the try is noted and the event
 /// comes back.
-pub(super) fn stopped(group: &mut Group<'_>, job: &Job<'_>, error: &Error, memory: u64) -> Result<Taken> {
+pub(super) fn stopped(group: &mut Group<'_>, job: &Job<'_>, error: Error, memory: u64) -> Result<Taken> {
+    if job.replaces.is_some() {
+        // A replay that fails leaves what is there.
+        return Err(error);
+    }
     let is_file_at_fault = matches!(error.kind(), Kind::BadInput | Kind::TooBig);
     let is_last_try = job.attempt >= FAILURES_MAX;
     let status = if is_file_at_fault || is_last_try { Status::Quarantined } else { Status::Failed };
@@ -64,7 +68,7 @@ pub(super) fn stopped(group: &mut Group<'_>, job: &Job<'_>, error: &Error, memor
     };
     receipt.timings.total_us = job.started.elapsed().as_micros() as u64;
     if status == Status::Quarantined {
-        quarantine_file(group, job, error)?;
+        quarantine_file(group, job, &error)?;
     }
     Ok(group.note(receipt))
 }

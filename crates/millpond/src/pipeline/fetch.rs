@@ -13,7 +13,7 @@ use millpond_core::{Error, Result};
 use object_store::path::Path;
 use object_store::{GetOptions, GetResultPayload, ObjectMeta, ObjectStore};
 
-use super::{Node, is_done};
+use super::{Delivery, Node, is_done};
 use crate::store::version_of;
 
 /// Pieces of a remote object that are read ahead while the job decodes.
@@ -110,8 +110,10 @@ pub(super) enum Fetched {
 /// # Errors
 /// [`Kind::Transient`](millpond_core::Kind::Transient) when the store does not answer,
 /// [`Kind::Conflict`](millpond_core::Kind::Conflict) when it gives the announced version in another size.
-pub(super) async fn fetch_unless_done(node: &Node, source: Option<&Source>, event: &Event) -> Result<Fetched> {
-    if is_done(node, event).await? {
+pub(super) async fn fetch_unless_done(node: &Node, source: Option<&Source>, delivery: &Delivery) -> Result<Fetched> {
+    let event = &delivery.event;
+    let is_replay = delivery.replaces.is_some();
+    if !is_replay && is_done(node, event).await? {
         return Ok(Fetched::Done);
     }
     let announced = announced(node, event);
@@ -139,8 +141,13 @@ pub(super) async fn fetch_unless_done(node: &Node, source: Option<&Source>, even
         modified_us: meta.last_modified.timestamp_micros(),
         ..announced
     };
-    if event.version.as_ref() != Some(&object.version) && is_done(node, &object.clone().into()).await? {
-        return Ok(Fetched::Done);
+    if event.version.as_ref() != Some(&object.version) {
+        if is_replay {
+            return Err(Error::conflict(format!("`{}` was written again since it was processed", event.uri)));
+        }
+        if is_done(node, &object.clone().into()).await? {
+            return Ok(Fetched::Done);
+        }
     }
     Ok(Fetched::Object(object, Input { inner: reader(node, body), meter: Meter::default() }))
 }

@@ -11,7 +11,7 @@ use millpond_engine::prepare::Prepared;
 use sha2::{Digest, Sha256};
 
 use super::write::{Rows, Writers};
-use super::{Node, Outcome};
+use super::{Destination, Node, Outcome};
 use crate::committer::{Pending, PendingTable, output};
 use crate::crash;
 
@@ -19,6 +19,7 @@ use crate::crash;
 pub(super) struct Group<'a> {
     pub(super) node: &'a Node,
     pub(super) prepared: Option<&'a Prepared>,
+    destination: Destination<'a>,
     writers: Option<Writers>,
     /// Files of jobs that are too large to share one.
     tables: Vec<PendingTable>,
@@ -35,10 +36,11 @@ pub(super) enum Taken {
 }
 
 impl<'a> Group<'a> {
-    pub(super) fn new(node: &'a Node, prepared: Option<&'a Prepared>) -> Self {
+    pub(super) fn new(node: &'a Node, prepared: Option<&'a Prepared>, destination: Destination<'a>) -> Self {
         Self {
             node,
             prepared,
+            destination,
             writers: None,
             tables: Vec::new(),
             receipts: Vec::new(),
@@ -71,7 +73,8 @@ impl<'a> Group<'a> {
     pub(super) async fn write(&mut self, job: JobId, fingerprint: &str, rows: Rows) -> Result<()> {
         match rows {
             Rows::Written(writers) => {
-                self.tables.extend(writers.put(&self.node.lake, &job.to_string()).await?);
+                let name = self.file_name(&job.to_string());
+                self.tables.extend(writers.put(&self.node.lake, &name).await?);
             }
             Rows::Held(held) => {
                 let writers = self.shared_writers();
@@ -102,17 +105,33 @@ impl<'a> Group<'a> {
         if self.receipts.is_empty() {
             return Ok(Vec::new());
         }
-        let id = group_id(&self.receipts);
+        let id = self.file_name(&group_id(&self.receipts));
         if let Some(writers) = self.writers.take() {
             self.tables.extend(writers.put(&self.node.lake, &id).await?);
         }
         note_outputs(&mut self.receipts, &self.tables);
         let skip_duplicates = self.prepared.is_some_and(|prepared| prepared.source.duplicates == Duplicates::Skip);
         let receipts = std::mem::take(&mut self.receipts);
-        let pending = Pending::new(id, receipts, skip_duplicates, std::mem::take(&mut self.tables));
-        pending.put(&self.node.lake).await?;
+        let mut pending = Pending::new(id, receipts, skip_duplicates, std::mem::take(&mut self.tables));
+        match self.destination {
+            Destination::Committer => pending.put(&self.node.lake).await?,
+            Destination::Replay { folder, outputs } => {
+                pending.note_replaced(outputs);
+                pending.put_below(&self.node.lake, folder).await?;
+            }
+        }
         crash::point("commit");
         Ok(pending.receipts)
+    }
+
+    /// What files are named by. A replay's never have the name of a file that it takes the place of.
+    fn file_name(&self, id: &str) -> String {
+        match self.destination {
+            Destination::Committer => id.to_owned(),
+            Destination::Replay { folder, .. } => {
+                format!("{id}-{}", folder.rsplit('/').next().unwrap_or_default())
+            }
+        }
     }
 }
 
