@@ -144,7 +144,8 @@ impl Findings {
         if let Some(rows) = self.rows.get(path) {
             return Ok(Arc::clone(rows));
         }
-        let rows = read(buckets, path).await?.iter().map(|batch| read_rows(table, batch)).collect::<Result<Vec<_>>>()?;
+        let rows =
+            read(buckets, path).await?.iter().map(|batch| read_rows(table, batch)).collect::<Result<Vec<_>>>()?;
         let rows = Arc::new(rows.concat());
         self.rows.insert(path.to_owned(), Arc::clone(&rows));
         Ok(rows)
@@ -408,7 +409,8 @@ fn check_objects(view: &View, truth: &Truth, findings: &mut Findings) {
 /// Whatever was handed over has come to a final receipt.
 fn check_handed(view: &View, handed: &[Receipt], findings: &mut Findings) {
     let finals = view.receipts.iter().filter(|receipt| receipt.is_final());
-    let known: HashSet<(&str, &str, &str)> = finals.map(|seen| (&*seen.object, &*seen.version, &*seen.source)).collect();
+    let known: HashSet<(&str, &str, &str)> =
+        finals.map(|seen| (&*seen.object, &*seen.version, &*seen.source)).collect();
     for receipt in handed {
         let work = (&*receipt.object, &*receipt.object_version, &*receipt.source);
         findings.check(known.contains(&work), || format!("a job was handed over and has no receipt: {work:?}"));

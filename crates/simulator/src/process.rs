@@ -39,7 +39,8 @@ pub(crate) struct Buckets {
 /// The stores as a process sees them.
 pub(crate) fn stores(world: &World, buckets: &Buckets, process: u32) -> Stores {
     let stores = Stores::default();
-    let store = |bucket: &Bucket, can_tear| FaultStore { bucket: bucket.clone(), world: world.clone(), process, can_tear };
+    let store =
+        |bucket: &Bucket, can_tear| FaultStore { bucket: bucket.clone(), world: world.clone(), process, can_tear };
     stores.insert(BUCKET, Arc::new(store(&buckets.raw, true)));
     stores.insert(LAKE, Arc::new(store(&buckets.lake, false)));
     stores
@@ -128,7 +129,7 @@ pub(crate) async fn work(node: Arc<Node>, messages: Vec<Message>) -> End {
             Ok(events) => {
                 let number = message.deliveries;
                 let first = deliveries.len();
-                deliveries.extend(events.into_iter().map(|event| Delivery { event, number }));
+                deliveries.extend(events.into_iter().map(|event| Delivery::new(event, number)));
                 open.push((message, first..deliveries.len()));
             }
             Err(_) => worked.releases.push(message),

@@ -745,4 +745,3 @@ fn notice(key: &str, e_tag: &str, size: usize, time_us: i64) -> String {
     });
     serde_json::json!({ "Records": [record] }).to_string()
 }
-
