@@ -1,4 +1,5 @@
-//! Development tasks: `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask bench`, `cargo xtask docs`.
+//! Development tasks: `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask simulate`,
+//! `cargo xtask bench`, `cargo xtask docs`.
 //!
 //! It has no dependencies, so that it builds in a second and shares nothing with the build that it drives.
 
@@ -9,6 +10,7 @@ mod error;
 mod fuzz;
 mod peers;
 mod process;
+mod simulate;
 mod test;
 
 use std::process::ExitCode;
@@ -21,6 +23,8 @@ usage: cargo xtask <task>
 tasks:
   test [-- ARGS]                              make sure the test peers exist, then `cargo test --workspace ARGS`
   fuzz [--minutes N] [TARGET...]              fuzz the readers: all, a minute each, unless told otherwise
+  simulate [--files N] [--seed S] [--seeds COUNT] [--jobs N] [--trace] [--twice] [--profile dev]
+                                              run millpond against faults that follow from a seed
   bench [--quick] [--only millpond|duckdb] [--case NAME]
                                               measure millpond against DuckDB, write docs/reference/benchmarks.md
   docs                                        write the generated reference pages
@@ -46,6 +50,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "test" => test::run(rest),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
+        "simulate" => simulate::run(rest),
         "docs" => docs::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::DataType;
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
@@ -174,7 +175,8 @@ impl Ledger {
             facts.make_room();
             missing.iter().for_each(|day| drop(facts.days.insert(*day, Day::default())));
             if let Err(error) = self.read_days(&mut facts, *first..=*last).await {
-                missing.iter().for_each(|day| drop(facts.days.remove(day)));
+                // What was read in part must not pass for the whole.
+                (facts.days, facts.is_whole) = (HashMap::new(), false);
                 return Err(error);
             }
         }
@@ -190,7 +192,8 @@ impl Ledger {
     async fn read_days(&self, facts: &mut Facts, days: RangeInclusive<i32>) -> Result<()> {
         let Some((table, files)) = self.lake.files(RECEIPTS).await? else { return Ok(()) };
         facts.is_whole = files.iter().map(|file| file.rows).sum::<u64>() <= WHOLE_MAX;
-        let failed = |error| session::engine_error("failed to read the ledger", error);
+        // Whatever the engine says of it, a ledger that cannot be read now can be read later.
+        let failed = |error: DataFusionError| Error::transient("failed to read the ledger").because(error);
         let context = SessionContext::new_with_state(session::state(session::config(1, 8_192)));
         let mut rows = context.read_table(provider_of(RECEIPTS, &table).await?).map_err(failed)?;
         if !facts.is_whole {

@@ -1,0 +1,747 @@
+//! The driver: what happens when, in virtual time.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::DateTime;
+use millpond::committer::Committer;
+use millpond::pipeline::Node;
+use millpond::pond::Pond;
+use millpond_core::receipt::Receipt;
+
+use crate::check::{self, Findings};
+use crate::process::{Buckets, End, Running, Worked, commit, open_committer, open_node, sweep, with_pond, work};
+use crate::queue::{Body, Queue};
+use crate::random::Random;
+use crate::sources::{SOURCES, VERSIONS, write_pond};
+use crate::truth::{BUCKET, Truth};
+use crate::world::{MINUTE, MS, Rates, SECOND, World};
+
+/// Files that arrive in a virtual second, on average.
+const FILES_PER_SECOND: u64 = 5;
+/// Sweeps after which everything must be done, once nothing fails any more.
+const LAST_SWEEPS_MAX: usize = 8;
+/// Real time that a process may take between two store calls before something is wrong with the simulator.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// One run.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) files: u64,
+    pub(crate) seed: u64,
+    pub(crate) is_traced: bool,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Report {
+    pub(crate) seed: u64,
+    pub(crate) files: u64,
+    pub(crate) rows: u64,
+    pub(crate) deliveries: u64,
+    pub(crate) groups: u64,
+    pub(crate) commits: u64,
+    pub(crate) receipts: u64,
+    pub(crate) dropped: u64,
+    pub(crate) failed_commits: u64,
+    pub(crate) crashes: u64,
+    pub(crate) snapshots: u64,
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+    pub(crate) lost: u64,
+    pub(crate) doubled: u64,
+    pub(crate) seconds: f64,
+    pub(crate) trace_hash: String,
+    pub(crate) failures: Vec<String>,
+    pub(crate) trace: Vec<String>,
+}
+
+impl Report {
+    /// Adds another run's counts.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.files += other.files;
+        self.rows += other.rows;
+        self.deliveries += other.deliveries;
+        self.groups += other.groups;
+        self.commits += other.commits;
+        self.receipts += other.receipts;
+        self.dropped += other.dropped;
+        self.failed_commits += other.failed_commits;
+        self.crashes += other.crashes;
+        self.snapshots += other.snapshots;
+        self.lost += other.lost;
+        self.doubled += other.doubled;
+        self.seconds += other.seconds;
+        other.faults.iter().for_each(|(kind, count)| *self.faults.entry(kind).or_default() += count);
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.trace_hash.is_empty() {
+            write!(f, "seed {} trace {}: ", self.seed, self.trace_hash)?;
+        }
+        write!(
+            f,
+            "{} puts, {} rows, {} deliveries, {} groups, {} commits ({} failed), {} receipts, {} dropped, \
+             {} crashes, {} snapshots, {} lost, {} doubled, {:.1} s; faults:",
+            self.files,
+            self.rows,
+            self.deliveries,
+            self.groups,
+            self.commits,
+            self.failed_commits,
+            self.receipts,
+            self.dropped,
+            self.crashes,
+            self.snapshots,
+            self.lost,
+            self.doubled,
+            self.seconds
+        )?;
+        self.faults.iter().try_for_each(|(kind, count)| write!(f, " {count} {kind},"))
+    }
+}
+
+/// What happens at a time. Compaction and replay are further actions of this kind: a process of their own that runs
+/// against the committers, started in [`Simulation::act`] and ended in [`Simulation::note_end`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Action {
+    /// Something happens to the bucket.
+    Arrive,
+    /// A worker looks into the queue.
+    Work(usize),
+    /// A committer commits.
+    Commit(usize),
+    /// The bucket is listed.
+    Sweep,
+    /// Somebody reads the lake.
+    Look,
+    /// The sources are edited.
+    Edit,
+    /// A store call goes on.
+    Open(u64),
+}
+
+/// A worker: the machine, unless it crashed, and which sources it knows.
+#[derive(Default)]
+struct Worker {
+    node: Option<Arc<Node>>,
+    version: usize,
+    is_busy: bool,
+    process: u32,
+}
+
+#[derive(Default)]
+struct CommitterSlot {
+    committer: Option<Committer>,
+    is_busy: bool,
+    process: u32,
+}
+
+/// Whom a running process belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Worker(usize),
+    Committer(usize),
+    Sweep,
+}
+
+/// How this seed differs from others.
+#[derive(Debug)]
+struct Style {
+    workers: usize,
+    committers: usize,
+    commit_us: i64,
+    /// Time between two looks of a worker into the queue.
+    pause_us: i64,
+    batch_max: u64,
+    hold_us: i64,
+    copies: u64,
+}
+
+struct Simulation {
+    world: World,
+    buckets: Buckets,
+    truth: Truth,
+    queue: Queue,
+    ponds: Vec<Arc<Pond>>,
+    style: Style,
+    arrivals: Random,
+    notices: Random,
+    fates: Random,
+    agenda: BinaryHeap<Reverse<(i64, u64, Action)>>,
+    planned: u64,
+    running: Vec<(Role, Running)>,
+    workers: Vec<Worker>,
+    committers: Vec<CommitterSlot>,
+    processes: u32,
+    files_left: u64,
+    edited: bool,
+    handed: Vec<Receipt>,
+    handed_at_commit: usize,
+    findings: Findings,
+    report: Report,
+}
+
+/// Runs one seed to its end and checks what came of it.
+pub(crate) fn run(options: &Options) -> Report {
+    let started = Instant::now();
+    // One thread for blocking work too: what was asked of it before a marker is done when the marker is.
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build();
+    let mut report = match runtime {
+        Ok(runtime) => runtime.block_on(run_async(options)),
+        Err(error) => Report { failures: vec![format!("no runtime: {error}")], ..Report::default() },
+    };
+    report.seconds = started.elapsed().as_secs_f64();
+    report
+}
+
+async fn run_async(options: &Options) -> Report {
+    let mut simulation = match Simulation::new(options).await {
+        Ok(simulation) => simulation,
+        Err(text) => return Report { seed: options.seed, failures: vec![text], ..Report::default() },
+    };
+    let ended = simulation.run().await;
+    let Simulation { world, truth, buckets, handed, mut findings, mut report, queue, .. } = simulation;
+    match ended {
+        Ok(()) => check::at_the_end(&buckets, &truth, &handed, &mut findings).await,
+        Err(text) => findings.fail(text),
+    }
+    report.deliveries = queue.deliveries;
+    report.rows = truth.rows();
+    report.faults = world.faults();
+    (report.lost, report.doubled) = (findings.lost, findings.doubled);
+    report.failures = findings.texts();
+    report.trace_hash = world.trace_hash();
+    report.trace = world.trace_lines();
+    report
+}
+
+impl Style {
+    fn of(random: &mut Random) -> Self {
+        Self {
+            workers: random.between(2, 4) as usize,
+            committers: random.between(1, 3) as usize,
+            commit_us: random.between(20, 120) as i64 * SECOND,
+            pause_us: random.between(1, 30) as i64 * SECOND,
+            batch_max: random.between(5, 60),
+            hold_us: random.between(1, 30) as i64 * MINUTE,
+            copies: random.between(20, 80),
+        }
+    }
+
+    fn rates(random: &mut Random) -> Rates {
+        let faults = [0, 10, 30, 80][random.below(4) as usize];
+        let crashes = [0, 50, 150, 300][random.below(4) as usize];
+        Rates { faults, slow: random.between(0, 60), crashes, sleeps: random.between(0, 60) }
+    }
+}
+
+impl Simulation {
+    async fn new(options: &Options) -> Result<Self, String> {
+        let random = Random::new(options.seed);
+        let mut styles = random.fork("style");
+        let (style, rates) = (Style::of(&mut styles), Style::rates(&mut styles));
+        let mut ponds = Vec::new();
+        for version in VERSIONS {
+            let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+            write_pond(folder.path(), version).map_err(|error| error.to_string())?;
+            ponds.push(Arc::new(Pond::load(folder.path()).await.map_err(|error| error.report())?));
+        }
+        let mut simulation = Self {
+            world: World::new(options.seed, rates, options.is_traced),
+            buckets: Buckets::default(),
+            truth: Truth::default(),
+            queue: Queue::default(),
+            ponds,
+            workers: (0..style.workers).map(|_| Worker::default()).collect(),
+            committers: (0..style.committers).map(|_| CommitterSlot::default()).collect(),
+            style,
+            arrivals: random.fork("arrivals"),
+            notices: random.fork("notices"),
+            fates: random.fork("fates"),
+            agenda: BinaryHeap::new(),
+            planned: 0,
+            running: Vec::new(),
+            processes: 0,
+            files_left: options.files,
+            edited: false,
+            handed: Vec::new(),
+            handed_at_commit: 0,
+            findings: Findings::default(),
+            report: Report { seed: options.seed, ..Report::default() },
+        };
+        simulation.plan_start(options.files);
+        Ok(simulation)
+    }
+
+    fn plan_start(&mut self, files: u64) {
+        let span_us = (files / FILES_PER_SECOND) as i64 * SECOND;
+        self.plan(0, Action::Arrive);
+        (0..self.workers.len()).for_each(|index| self.plan(SECOND + index as i64 * MS, Action::Work(index)));
+        for index in 0..self.committers.len() {
+            self.plan(self.style.commit_us * (index as i64 + 1) / 2, Action::Commit(index));
+        }
+        for part in 1..=3 {
+            self.plan(span_us * part / 4, Action::Look);
+            self.plan(span_us * part / 3 + 20 * MINUTE, Action::Sweep);
+        }
+        if self.fates.permille(700) {
+            self.plan(self.fates.clone().below(span_us as u64 + 1) as i64, Action::Edit);
+        }
+    }
+
+    fn plan(&mut self, after_us: i64, action: Action) {
+        self.planned += 1;
+        self.agenda.push(Reverse((self.world.now_us() + after_us, self.planned, action)));
+    }
+
+    /// Everything, until nothing is left to do.
+    async fn run(&mut self) -> Result<(), String> {
+        while let Some(Reverse((time_us, _, action))) = self.agenda.pop() {
+            self.world.advance(time_us);
+            self.act(action).await?;
+            self.settle().await?;
+            if self.is_time_to_calm_down() {
+                self.world.trace("-- calm");
+                self.world.calm();
+                self.queue.show_all(self.world.now_us());
+            }
+        }
+        self.finish().await
+    }
+
+    /// Once everything arrived and nothing moves but what waits to come again.
+    fn is_time_to_calm_down(&self) -> bool {
+        self.world.is_faulty() && self.files_left == 0 && self.queue.is_empty() && self.running.is_empty()
+    }
+
+    /// Lists, works and commits without faults until there is nothing more.
+    async fn finish(&mut self) -> Result<(), String> {
+        self.world.calm();
+        for _ in 0..LAST_SWEEPS_MAX {
+            self.start_sweep()?;
+            self.drain().await?;
+            let is_clean = self.queue.is_empty();
+            while !self.queue.is_empty() {
+                self.queue.show_all(self.world.now_us());
+                self.start_work(0)?;
+                self.drain().await?;
+            }
+            self.committers[0].committer = None;
+            self.start_commit(0)?;
+            self.drain().await?;
+            if is_clean {
+                return Ok(());
+            }
+        }
+        Err(format!("after {LAST_SWEEPS_MAX} sweeps without faults something is still not done"))
+    }
+
+    /// Runs what runs to its end.
+    async fn drain(&mut self) -> Result<(), String> {
+        self.settle().await?;
+        while !self.running.is_empty() {
+            let Some(Reverse((time_us, _, action))) = self.agenda.pop() else {
+                return Err("something runs and waits for nothing".to_owned());
+            };
+            self.world.advance(time_us);
+            if let Action::Open(gate) = action {
+                self.world.open(gate);
+            }
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, action: Action) -> Result<(), String> {
+        match action {
+            Action::Open(gate) => {
+                self.world.open(gate);
+            }
+            Action::Arrive => self.arrive().await?,
+            Action::Work(index) => self.start_work(index)?,
+            Action::Commit(index) => self.start_commit(index)?,
+            Action::Sweep => self.start_sweep()?,
+            Action::Edit => {
+                self.world.trace("the sources are edited");
+                self.edited = true;
+            }
+            Action::Look => {
+                self.report.snapshots += 1;
+                check::on_the_way(&self.buckets, &self.truth, &mut self.findings).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anything will still change the lake.
+    fn is_over(&self) -> bool {
+        !self.world.is_faulty()
+    }
+
+    fn start(&mut self, role: Role, process: u32, calls_max: u64, future: impl Future<Output = End> + 'static) {
+        self.world.begin(process, &mut self.fates, calls_max);
+        self.running.push((role, Running::new(process, future)));
+    }
+
+    fn start_work(&mut self, index: usize) -> Result<(), String> {
+        if self.workers[index].is_busy {
+            return Ok(());
+        }
+        let now_us = self.world.now_us();
+        let max = self.fates.between(1, self.style.batch_max) as usize;
+        let messages = self.queue.receive(now_us, max, self.style.hold_us);
+        if messages.is_empty() {
+            if !self.is_over() {
+                let next_us = self.queue.next_us().unwrap_or(now_us + MINUTE).max(now_us + SECOND);
+                self.plan((next_us - now_us).min(10 * MINUTE), Action::Work(index));
+            }
+            return Ok(());
+        }
+        let node = self.node(index)?;
+        let process = self.workers[index].process;
+        self.world.trace(&format!("worker {index} (p{process}) takes {} messages", messages.len()));
+        self.report.groups += 1;
+        self.workers[index].is_busy = true;
+        self.start(Role::Worker(index), process, 40, work(node, messages));
+        Ok(())
+    }
+
+    /// A worker's machine: the one it has, with the sources read again now and then, or a new one after a crash.
+    fn node(&mut self, index: usize) -> Result<Arc<Node>, String> {
+        let newest = usize::from(self.edited);
+        let is_read_again = self.fates.permille(300);
+        let worker = &mut self.workers[index];
+        if let Some(node) = &worker.node {
+            if worker.version == newest || !is_read_again {
+                return Ok(Arc::clone(node));
+            }
+            worker.version = newest;
+            let node = with_pond(node, &self.ponds[newest]);
+            worker.node = Some(Arc::clone(&node));
+            return Ok(node);
+        }
+        self.processes += 1;
+        (worker.process, worker.version) = (self.processes, newest);
+        let skew_us = (self.fates.below(480) as i64 - 240) * MINUTE;
+        let looks_before = self.fates.permille(750);
+        let pond = &self.ponds[newest];
+        let node = open_node(&self.world, &self.buckets, worker.process, pond, skew_us, looks_before);
+        let node = node.map_err(|error| error.report())?;
+        worker.node = Some(Arc::clone(&node));
+        Ok(node)
+    }
+
+    fn start_commit(&mut self, index: usize) -> Result<(), String> {
+        if self.committers[index].is_busy {
+            return Ok(());
+        }
+        let committer = match self.committers[index].committer.take() {
+            Some(committer) => committer,
+            None => {
+                self.processes += 1;
+                self.committers[index].process = self.processes;
+                open_committer(&self.world, &self.buckets, self.processes).map_err(|error| error.report())?
+            }
+        };
+        let process = self.committers[index].process;
+        self.world.trace(&format!("committer {index} (p{process}) starts"));
+        self.committers[index].is_busy = true;
+        self.start(Role::Committer(index), process, 60, commit(committer));
+        Ok(())
+    }
+
+    fn start_sweep(&mut self) -> Result<(), String> {
+        self.processes += 1;
+        let process = self.processes;
+        let pond = &self.ponds[usize::from(self.edited)];
+        let node = open_node(&self.world, &self.buckets, process, pond, 0, true).map_err(|error| error.report())?;
+        self.world.trace(&format!("a sweep (p{process}) starts"));
+        self.start(Role::Sweep, process, 20, sweep(node));
+        Ok(())
+    }
+
+    /// Lets everything run that can, until every process has ended or waits at a gate.
+    async fn settle(&mut self) -> Result<(), String> {
+        let started = Instant::now();
+        loop {
+            let before = self.world.activity();
+            self.poll_woken();
+            for _ in 0..2 {
+                tokio::task::yield_now().await;
+            }
+            // What was given to the other thread is done when this is.
+            let _ = tokio::task::spawn_blocking(|| ()).await;
+            tokio::task::yield_now().await;
+            let is_quiet = self.world.activity() == before && !self.running.iter().any(|(_, run)| run.is_woken());
+            if is_quiet && self.running.iter().all(|(_, run)| self.world.is_parked(run.process)) {
+                break;
+            }
+            if started.elapsed() > STUCK {
+                let stuck: Vec<Role> = self.running.iter().map(|(role, _)| *role).collect();
+                return Err(format!("{stuck:?} neither end nor call a store"));
+            }
+        }
+        let parked = self.world.take_parked();
+        parked.into_iter().for_each(|call| self.plan(call.latency_us, Action::Open(call.gate)));
+        Ok(())
+    }
+
+    fn poll_woken(&mut self) {
+        let mut at = 0;
+        while at < self.running.len() {
+            let end = self.running[at].1.poll();
+            let process = self.running[at].1.process;
+            if self.world.is_doomed(process) {
+                let (role, running) = self.running.remove(at);
+                self.world.end(process);
+                drop(running);
+                self.note_crash(role);
+            } else if let Some(end) = end {
+                let (role, _) = self.running.remove(at);
+                self.note_end(role, end);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn note_crash(&mut self, role: Role) {
+        self.report.crashes += 1;
+        self.world.trace(&format!("{role:?} crashed"));
+        let restart_us = self.fates.between(1, 300) as i64 * SECOND;
+        match role {
+            Role::Worker(index) => {
+                self.workers[index] = Worker::default();
+                self.plan(restart_us, Action::Work(index));
+            }
+            Role::Committer(index) => {
+                self.committers[index] = CommitterSlot::default();
+                self.plan(restart_us, Action::Commit(index));
+            }
+            Role::Sweep => self.plan(restart_us, Action::Sweep),
+        }
+    }
+
+    fn note_end(&mut self, role: Role, end: End) {
+        match (role, end) {
+            (Role::Worker(index), End::Worked(worked)) => self.note_worked(index, worked),
+            (Role::Committer(index), End::Committed(committer, result)) => {
+                self.note_committed(index, committer, result);
+            }
+            (Role::Sweep, End::Swept(Ok(events))) => {
+                self.world.trace(&format!("the sweep found {} objects", events.len()));
+                let now_us = self.world.now_us();
+                events.into_iter().for_each(|event| self.queue.send(Body::Listed(event), now_us));
+            }
+            (Role::Sweep, End::Swept(Err(_))) => self.plan(MINUTE, Action::Sweep),
+            (role, _) => self.findings.fail(format!("{role:?} ended as something else")),
+        }
+    }
+
+    fn note_worked(&mut self, index: usize, worked: Worked) {
+        let (acked, released, handed) = (worked.acks.len(), worked.releases.len(), worked.handed.len());
+        self.world.trace(&format!("worker {index} handed {handed}, acks {acked}, releases {released}"));
+        let now_us = self.world.now_us();
+        for message in worked.acks {
+            match self.world.is_faulty() && self.notices.permille(10) {
+                true => self.world.count("lost ack"),
+                false => self.queue.ack(&message),
+            }
+        }
+        for message in worked.releases {
+            let delay_us = self.notices.between(1, 120) as i64 * SECOND;
+            self.queue.release(&message, now_us + delay_us);
+        }
+        if let Some(fatal) = worked.fatal {
+            self.findings.fail(format!("worker {index} got an error that no retry helps: {fatal}"));
+        }
+        self.handed.extend(worked.handed);
+        self.workers[index].is_busy = false;
+        if !self.is_over() {
+            let pause_us = self.fates.below(self.style.pause_us as u64) as i64;
+            self.plan(pause_us, Action::Work(index));
+        }
+    }
+
+    fn note_committed(
+        &mut self,
+        index: usize,
+        committer: Committer,
+        result: millpond_core::Result<millpond::committer::Committed>,
+    ) {
+        self.report.commits += 1;
+        let failed_before = self.report.failed_commits;
+        match result {
+            Ok(committed) => {
+                let (receipts, dropped) = (committed.receipts.len(), committed.dropped);
+                self.world.trace(&format!("committer {index} committed {receipts} receipts, dropped {dropped}"));
+                self.report.receipts += receipts as u64;
+                self.report.dropped += dropped as u64;
+            }
+            Err(error) => {
+                self.report.failed_commits += 1;
+                self.world.trace(&format!("committer {index} failed: {}", error.kind().name()));
+                if !matches!(error.kind(), millpond_core::Kind::Transient | millpond_core::Kind::Conflict) {
+                    self.findings.fail(format!("a committer got an error that no retry helps: {}", error.report()));
+                }
+            }
+        }
+        let is_failed = self.report.failed_commits > failed_before;
+        let slot = &mut self.committers[index];
+        slot.is_busy = false;
+        // Now and then another process takes over.
+        slot.committer = (!self.fates.permille(200)).then_some(committer);
+        if !self.is_over() {
+            // Where nothing is handed over there is little to interrupt.
+            let wait = if self.handed.len() > self.handed_at_commit { 1 } else { 10 };
+            self.handed_at_commit = self.handed.len();
+            let wait_us = if is_failed { 5 * SECOND } else { self.style.commit_us * wait };
+            self.plan(wait_us, Action::Commit(index));
+        }
+    }
+
+    /// Something happens to the bucket.
+    async fn arrive(&mut self) -> Result<(), String> {
+        if self.files_left == 0 {
+            return Ok(());
+        }
+        let dice = self.arrivals.below(1_000);
+        let result = match dice {
+            0..=9 => self.send_bad_notice(),
+            10..=39 => self.put_unwanted().await,
+            40..=69 => self.overwrite().await,
+            70..=89 => self.delete().await,
+            90..=169 if dice < 90 + self.style.copies => self.copy().await,
+            _ => self.put_new().await,
+        };
+        result.map_err(|error| error.to_string())?;
+        // Files come in bursts.
+        let wait_us = match self.arrivals.permille(950) {
+            true => self.arrivals.below(200) as i64 * MS,
+            false => self.arrivals.below(4_000) as i64 * MS,
+        };
+        self.plan(wait_us, Action::Arrive);
+        Ok(())
+    }
+
+    async fn put_new(&mut self) -> object_store::Result<()> {
+        let source = self.arrivals.below(SOURCES.len() as u64) as usize;
+        let content = self.truth.content(&mut self.arrivals, Some(source), self.world.now_us());
+        let key = format!("{}/day one/{:07}.ndjson", SOURCES[source].name, self.files_left);
+        self.put(&key, content).await
+    }
+
+    async fn put_unwanted(&mut self) -> object_store::Result<()> {
+        let content = self.truth.content(&mut self.arrivals, None, self.world.now_us());
+        self.put(&format!("other/{:07}.bin", self.files_left), content).await
+    }
+
+    /// A key that was put before, of those that some source wants.
+    fn known_key(&mut self) -> Option<(String, usize)> {
+        if self.truth.contents.is_empty() {
+            return None;
+        }
+        let content = self.arrivals.below(self.truth.contents.len() as u64) as usize;
+        let source = self.truth.contents[content].source?;
+        let keys = || self.truth.keys.range(format!("{}/", SOURCES[source].name)..);
+        let skip = self.arrivals.clone().below(50) as usize;
+        let (key, known) = keys().nth(skip)?;
+        let newest = *known.contents.last()?;
+        (!known.is_deleted && self.truth.contents[newest].source == Some(source)).then(|| (key.clone(), newest))
+    }
+
+    /// Other bytes under a key that was put before.
+    async fn overwrite(&mut self) -> object_store::Result<()> {
+        let Some((key, content)) = self.known_key() else { return self.put_new().await };
+        let source = self.truth.contents[content].source;
+        let content = self.truth.content(&mut self.arrivals, source, self.world.now_us());
+        self.put(&key, content).await
+    }
+
+    /// The same bytes under another key.
+    async fn copy(&mut self) -> object_store::Result<()> {
+        let Some((_, content)) = self.known_key() else { return self.put_new().await };
+        let source = self.truth.contents[content].source.unwrap_or(0);
+        let key = format!("{}/copies/{:07}.ndjson", SOURCES[source].name, self.files_left);
+        self.put(&key, content).await
+    }
+
+    async fn delete(&mut self) -> object_store::Result<()> {
+        let Some((key, _)) = self.known_key() else { return self.put_new().await };
+        self.world.trace(&format!("delete {key}"));
+        self.buckets.raw.remove(&key).await?;
+        if let Some(known) = self.truth.keys.get_mut(&key) {
+            known.is_deleted = true;
+        }
+        Ok(())
+    }
+
+    async fn put(&mut self, key: &str, content: usize) -> object_store::Result<()> {
+        self.files_left -= 1;
+        self.report.files += 1;
+        let now_us = self.world.now_us();
+        let (bytes, e_tag) = (self.truth.contents[content].bytes.clone(), self.truth.contents[content].e_tag.clone());
+        let size = bytes.len();
+        self.world.trace(&format!("put {key} as {e_tag}"));
+        self.buckets.raw.put(key, bytes, &e_tag, now_us).await?;
+        self.truth.put(key, content);
+        // Who sends the notice takes a moment, and its clock is its own.
+        let told_us = now_us + self.notices.below(4_000) as i64 * MS;
+        let notice = notice(key, &e_tag, size, told_us);
+        if self.send(&notice)
+            && let Some(known) = self.truth.keys.get_mut(key)
+        {
+            known.is_announced = true;
+        }
+        Ok(())
+    }
+
+    fn send_bad_notice(&mut self) -> object_store::Result<()> {
+        let body = format!("what is this? {}", self.truth.bad_notices.len());
+        if self.send(&body) {
+            self.truth.bad_notices.push(body);
+        }
+        Ok(())
+    }
+
+    /// Sends a notice: late, twice, or not at all; says whether.
+    fn send(&mut self, body: &str) -> bool {
+        if self.notices.permille(15) {
+            self.world.count("lost notice");
+            return false;
+        }
+        let copies = if self.notices.permille(60) { self.notices.between(2, 3) } else { 1 };
+        for copy in 0..copies {
+            let delay_us = match self.notices.below(100) {
+                0 => self.notices.below(4 * 60) as i64 * MINUTE,
+                1..=9 => self.notices.below(600) as i64 * SECOND,
+                _ => self.notices.below(5_000) as i64 * MS,
+            };
+            if copy > 0 {
+                self.world.count("notice sent twice");
+            }
+            self.queue.send(Body::Text(body.to_owned()), self.world.now_us() + delay_us);
+        }
+        true
+    }
+}
+
+/// A notice as S3 writes it.
+fn notice(key: &str, e_tag: &str, size: usize, time_us: i64) -> String {
+    let time = DateTime::from_timestamp_micros(time_us).unwrap_or_default().format("%Y-%m-%dT%H:%M:%S%.3fZ");
+    let bucket = BUCKET.trim_start_matches("s3://").trim_end_matches('/');
+    let record = serde_json::json!({
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-central-1", "eventTime": time.to_string(),
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "bucket": { "name": bucket },
+            "object": { "key": key.replace(' ', "+"), "size": size, "eTag": e_tag, "sequencer": "0A1B" },
+        },
+    });
+    serde_json::json!({ "Records": [record] }).to_string()
+}
