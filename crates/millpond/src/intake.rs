@@ -16,8 +16,6 @@ use crate::queue::{Body, Handle, Message, Queue};
 const BACKOFF: Duration = Duration::from_secs(5);
 /// The longest wait before another try.
 const BACKOFF_MAX: Duration = Duration::from_secs(600);
-/// Files that share a pending commit, at most.
-const GROUP_FILES_MAX: usize = 256;
 /// Stored bytes of the files that share a pending commit.
 const GROUP_BYTES_MAX: u64 = 8 << 20;
 
@@ -117,9 +115,10 @@ impl Intake {
         self.releases[queue].push((message.handle, delay));
     }
 
-    /// The next events that share a pending commit, when there are `workers` to share the work: a large file alone.
-    pub(crate) fn next_group(&mut self, workers: usize) -> Vec<Item> {
-        let share = self.waiting.len().div_ceil(workers.max(1)).min(GROUP_FILES_MAX);
+    /// The next events that share a pending commit, at most `files_max`, when there are `workers` to share the work: a
+    /// large file alone.
+    pub(crate) fn next_group(&mut self, workers: usize, files_max: usize) -> Vec<Item> {
+        let share = self.waiting.len().div_ceil(workers.max(1)).min(files_max);
         let mut group = Vec::new();
         let mut bytes = 0;
         while let Some(item) = self.waiting.front() {

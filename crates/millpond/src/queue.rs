@@ -96,6 +96,9 @@ pub trait Queue: Debug + Send + Sync {
     /// [`Kind::Transient`](millpond_core::Kind::Transient) when some may come back meanwhile.
     async fn extend(&self, handles: &[Handle]) -> Result<()>;
 
+    /// Says that what was dealt with may be due again, as when a new source wants it: it is told of once more.
+    fn tell_again(&self) {}
+
     /// Says that the end was reached and everything before it is dealt with.
     ///
     /// # Errors

@@ -294,11 +294,11 @@ impl Worker {
         Ok(queues)
     }
 
-    /// Reads the pond again if a file of it changed.
-    async fn reload(&mut self) {
+    /// Reads the pond again if a file of it changed; says whether it did.
+    async fn reload(&mut self) -> bool {
         let stamp = Pond::stamp(&self.node.pond.root);
         if stamp == self.stamp {
-            return;
+            return false;
         }
         self.stamp = stamp;
         let loaded = async {
@@ -310,10 +310,13 @@ impl Worker {
             Ok(pond) => {
                 self.node = Arc::new(self.node.with_pond(pond));
                 self.progress.note("the pond changed and was read again");
+                true
             }
-            Err(error) => self
-                .progress
-                .note(&format!("the pond changed and is wrong; the last good one stays\n{}", error.report())),
+            Err(error) => {
+                let text = format!("the pond changed and is wrong; the last good one stays\n{}", error.report());
+                self.progress.note(&text);
+                false
+            }
         }
     }
 
@@ -355,8 +358,8 @@ impl Worker {
                 }
                 _ = stop.wait_for(|stop| *stop), if !is_stopped(&stop) => {}
                 _ = tick.tick() => {
-                    if until == Until::Stopped {
-                        self.reload().await;
+                    if until == Until::Stopped && self.reload().await {
+                        intake.queues.iter().for_each(|queue| queue.tell_again());
                     }
                 }
             }
@@ -451,7 +454,8 @@ impl Worker {
     /// The next group of events, but for those of sources that are left alone: they come back.
     fn guarded(&mut self, intake: &mut Intake, workers: usize) -> Vec<Item> {
         let mut group = Vec::new();
-        for item in intake.next_group(workers) {
+        let files_max = self.node.pond.config.group_files as usize;
+        for item in intake.next_group(workers, files_max) {
             let source = source_of(&self.node, &item.delivery.event);
             let now_us = self.node.clock.now_us();
             let pause = source.and_then(|source| self.guard.check(&source.name, &source.budget, now_us));

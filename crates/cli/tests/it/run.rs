@@ -267,6 +267,29 @@ fn a_source_that_fails_again_and_again_is_left_alone_and_the_others_go_on() {
 }
 
 #[test]
+fn while_watching_a_new_source_takes_what_nobody_wanted() {
+    let pond = Pond::empty();
+    pond.write("millpond.toml", "[[input]]\nurl = 'inbox'\npoll = '20 ms'\n");
+    pond.write("inbox/a.ndjson", app_log(0));
+    let mut child = millpond(&pond.path("."), &["run", "--json"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("millpond");
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("stdout")));
+    let mut wait_for = |text: &str| {
+        let found = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains(text)));
+        assert!(found.is_some(), "no {text}");
+    };
+    wait_for("\"status\":\"unrouted\"");
+    pond.source("app", crate::pond::APP_CONFIG, crate::pond::APP_SQL);
+    wait_for("\"status\":\"done\"");
+    std::process::Command::new("kill").arg(child.id().to_string()).status().expect("kill");
+    child.wait().expect("end");
+    assert_eq!(pond.value("select count(*) from app"), 9);
+}
+
+#[test]
 fn what_one_process_hands_over_another_commits() {
     let pond = Pond::with_app();
     for n in 0..3 {

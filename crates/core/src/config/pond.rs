@@ -20,6 +20,8 @@ pub struct PondConfig {
     pub job_memory_bytes: u64,
     /// Jobs at a time; `None`: as many as there are processors.
     pub jobs: Option<u64>,
+    /// Files that may share their outputs and their pending commit.
+    pub group_files: u64,
     /// What SQL may name in quotes.
     pub allow: Allow,
     /// Enrichment tables that need more than a file in `enrich/`.
@@ -104,6 +106,7 @@ impl PondConfig {
             memory_bytes,
             job_memory_bytes: JOB_MEMORY_BYTES,
             jobs: None,
+            group_files: GROUP_FILES,
             allow: Allow::default(),
             enrich: Vec::new(),
         };
@@ -142,12 +145,17 @@ impl PondConfig {
             self.job_memory_bytes = bytes;
         }
         self.jobs = section.count(problems, "jobs");
+        if let Some(files) = section.count(problems, "group_files") {
+            self.group_files = files;
+        }
         section.finish(problems);
     }
 }
 
 /// Memory of a job: DataFusion's sorts and joins need some tens of MiB before they can spill.
 const JOB_MEMORY_BYTES: u64 = 256 << 20;
+/// Files of a group: each further one saves a smaller part of a request, and a crash repeats all of them.
+const GROUP_FILES: u64 = 256;
 /// How often an input is listed.
 const POLL_MS: u64 = 2_000;
 

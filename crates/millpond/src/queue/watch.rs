@@ -215,6 +215,10 @@ impl Queue for WatchQueue {
         Ok(())
     }
 
+    fn tell_again(&self) {
+        self.book().handed.clear();
+    }
+
     fn hold(&self) -> Option<Duration> {
         None
     }
