@@ -25,7 +25,8 @@ use crate::rewrite::read_file;
 
 /// The table of receipts.
 pub const RECEIPTS: &str = "receipts";
-/// The same bytes under another name are recognised when the two objects were written within this many days.
+/// An object that is announced again, and the same bytes under another name, are recognised when the two times are within
+/// this many days.
 pub const CONTENT_DAYS: i32 = 2;
 /// Objects that are remembered before the days that were asked about longest ago are forgotten.
 const OBJECTS_MAX: usize = 4_000_000;
@@ -138,9 +139,11 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::refresh`].
     pub async fn done(&self, question: Question<'_>) -> Result<Option<JobId>> {
-        let day = day_of(question.modified_us);
-        let facts = self.load(day..=day).await?;
-        Ok(facts.days.get(&day).and_then(|day| day.work.get(&question.key())).copied())
+        // Of an object that nobody read the time is what a sender said, and midnight may lie between two of them.
+        let days = days_around(question.modified_us);
+        let facts = self.load(days.clone()).await?;
+        let key = question.key();
+        Ok(days.filter_map(|day| facts.days.get(&day)?.work.get(&key)).next().copied())
     }
 
     /// The job in which a source first saw these bytes, among objects written within [`CONTENT_DAYS`].
@@ -149,8 +152,7 @@ impl Ledger {
     /// As [`Ledger::refresh`].
     pub async fn first_with_content(&self, source: &str, fingerprint: &str, modified_us: i64) -> Result<Option<JobId>> {
         let Some(key) = content_key(source, fingerprint) else { return Ok(None) };
-        let day = day_of(modified_us);
-        let days = day.saturating_sub(CONTENT_DAYS)..=day.saturating_add(CONTENT_DAYS);
+        let days = days_around(modified_us);
         let facts = self.load(days.clone()).await?;
         Ok(days.filter_map(|day| facts.days.get(&day)?.contents.get(&key)).next().copied())
     }
@@ -210,6 +212,12 @@ fn written_within(days: &RangeInclusive<i32>) -> Expr {
         |day: i64| lit(ScalarValue::TimestampMicrosecond(Some(day.saturating_mul(US_PER_DAY)), Some("UTC".into())));
     let modified = || col("object_modified");
     modified().gt_eq(at((*days.start()).into())).and(modified().lt(at(i64::from(*days.end()) + 1)))
+}
+
+/// The days in which an object or its content is looked for.
+fn days_around(us: i64) -> RangeInclusive<i32> {
+    let day = day_of(us);
+    day.saturating_sub(CONTENT_DAYS)..=day.saturating_add(CONTENT_DAYS)
 }
 
 fn day_of(us: i64) -> i32 {

@@ -395,8 +395,6 @@ fn check_objects(view: &View, truth: &Truth, findings: &mut Findings) {
         let status = by_object.get(&(uri.as_str(), newest.e_tag.as_str())).copied();
         let fits = match newest.sim_source() {
             None => status == Some("unrouted"),
-            // What cannot be unpacked at all is damage of a file that is done.
-            Some(_) if newest.is_broken => status == Some("done"),
             Some(source) => status == Some("done") || (source.skips_duplicates && status == Some("duplicate")),
         };
         if !fits {

@@ -20,6 +20,8 @@ use crate::sources::{SOURCES, VERSIONS, write_pond};
 use crate::truth::{BUCKET, Truth};
 use crate::world::{MINUTE, MS, Rates, SECOND, World};
 
+/// The end of 2079: far enough ahead that nothing counts as old by the system's clock.
+const MIDNIGHT_US: i64 = 3_471_292_800 * SECOND;
 /// Files that arrive in a virtual second, on average.
 const FILES_PER_SECOND: u64 = 5;
 /// Sweeps after which everything must be done, once nothing fails any more.
@@ -245,6 +247,8 @@ impl Simulation {
         let random = Random::new(options.seed);
         let mut styles = random.fork("style");
         let (style, rates) = (Style::of(&mut styles), Style::rates(&mut styles));
+        // Midnight, at which days part, comes while files do.
+        let start_us = MIDNIGHT_US - styles.below(span_us(options.files) as u64 + 1) as i64;
         let mut ponds = Vec::new();
         for version in VERSIONS {
             let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -252,7 +256,7 @@ impl Simulation {
             ponds.push(Arc::new(Pond::load(folder.path()).await.map_err(|error| error.report())?));
         }
         let mut simulation = Self {
-            world: World::new(options.seed, rates, options.is_traced),
+            world: World::new(options.seed, rates, start_us, options.is_traced),
             buckets: Buckets::default(),
             truth: Truth::default(),
             queue: Queue::default(),
@@ -279,7 +283,7 @@ impl Simulation {
     }
 
     fn plan_start(&mut self, files: u64) {
-        let span_us = (files / FILES_PER_SECOND) as i64 * SECOND;
+        let span_us = span_us(files);
         self.plan(0, Action::Arrive);
         (0..self.workers.len()).for_each(|index| self.plan(SECOND + index as i64 * MS, Action::Work(index)));
         for index in 0..self.committers.len() {
@@ -427,7 +431,11 @@ impl Simulation {
         }
         self.processes += 1;
         (worker.process, worker.version) = (self.processes, newest);
-        let skew_us = (self.fates.below(480) as i64 - 240) * MINUTE;
+        let skew_us = match self.fates.below(3) {
+            0 => 0,
+            1 => self.fates.below(600) as i64 * SECOND,
+            _ => (self.fates.below(480) as i64 - 240) * MINUTE,
+        };
         let looks_before = self.fates.permille(750);
         let pond = &self.ponds[newest];
         let node = open_node(&self.world, &self.buckets, worker.process, pond, skew_us, looks_before);
@@ -521,6 +529,8 @@ impl Simulation {
             }
             Role::Committer(index) => {
                 self.committers[index] = CommitterSlot::default();
+                // What a committer leaves behind is what a reader sees until another one comes.
+                self.plan(0, Action::Look);
                 self.plan(restart_us, Action::Commit(index));
             }
             Role::Sweep => self.plan(restart_us, Action::Sweep),
@@ -612,8 +622,8 @@ impl Simulation {
         }
         let dice = self.arrivals.below(1_000);
         let result = match dice {
-            0..=9 => self.send_bad_notice(),
-            10..=39 => self.put_unwanted().await,
+            0..=19 => self.send_bad_notice(),
+            20..=39 => self.put_unwanted().await,
             40..=69 => self.overwrite().await,
             70..=89 => self.delete().await,
             90..=169 if dice < 90 + self.style.copies => self.copy().await,
@@ -729,6 +739,11 @@ impl Simulation {
         }
         true
     }
+}
+
+/// The time in which so many files arrive, on average.
+fn span_us(files: u64) -> i64 {
+    (files / FILES_PER_SECOND) as i64 * SECOND
 }
 
 /// A notice as S3 writes it.

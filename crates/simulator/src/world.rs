@@ -17,8 +17,6 @@ pub(crate) const MS: i64 = 1_000;
 pub(crate) const SECOND: i64 = 1_000 * MS;
 pub(crate) const MINUTE: i64 = 60 * SECOND;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
-/// The evening of 2079-12-31: far enough ahead that nothing counts as old by the system's clock, and soon midnight.
-const START_US: i64 = 3_471_292_800 * SECOND - 2 * HOUR;
 /// Lines of the trace that are told when a run fails.
 const TRACE_LINES: usize = 60;
 
@@ -127,6 +125,7 @@ struct State {
     seed: u64,
     rates: Rates,
     is_faulty: bool,
+    start_us: i64,
     now_us: i64,
     gates: BTreeMap<u64, Gate>,
     gates_made: u64,
@@ -147,12 +146,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, rates: Rates, is_traced: bool) -> Self {
+    pub(crate) fn new(seed: u64, rates: Rates, start_us: i64, is_traced: bool) -> Self {
         let state = State {
             seed: Random::new(seed).fork("faults").next(),
             rates,
             is_faulty: true,
-            now_us: START_US,
+            start_us,
+            now_us: start_us,
             gates: BTreeMap::new(),
             gates_made: 0,
             parked: Vec::new(),
@@ -306,7 +306,7 @@ struct Call {
 
 impl State {
     fn trace(&mut self, line: &str) {
-        let line = format!("{:>10.3} {line}", (self.now_us - START_US) as f64 / SECOND as f64);
+        let line = format!("{:>10.3} {line}", (self.now_us - self.start_us) as f64 / SECOND as f64);
         self.trace_hash.update(line.as_bytes());
         if self.is_traced {
             println!("{line}");
