@@ -11,6 +11,13 @@ const TRANSFORM: &str = "select ts as time, user, bytes, _file, _row from input 
 const SIGNAL: &str = "-- title: Root was here\n-- severity: high\n\
                       select user as entity, ts as time, bytes, _row from input where user = 'root'\n";
 
+/// The files of the pond.
+pub(crate) const FILES: [(&str, &str); 4] = [
+    ("millpond.toml", "name = 'test'\n"),
+    ("sources/app/source.toml", CONFIG),
+    ("sources/app/transform.sql", TRANSFORM),
+    ("sources/app/signals/root.sql", SIGNAL),
+];
 /// Records of one [`app_log`] that end in its table.
 pub(crate) const ROWS: u64 = 9;
 
@@ -22,12 +29,7 @@ pub(crate) struct Pond {
 impl Pond {
     pub(crate) fn new() -> Self {
         let pond = Self { folder: tempfile::tempdir().expect("folder") };
-        for (path, text) in [
-            ("millpond.toml", "name = 'test'\n"),
-            ("sources/app/source.toml", CONFIG),
-            ("sources/app/transform.sql", TRANSFORM),
-            ("sources/app/signals/root.sql", SIGNAL),
-        ] {
+        for (path, text) in FILES {
             pond.write(&format!("pond/{path}"), text);
         }
         pond
