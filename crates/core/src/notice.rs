@@ -30,6 +30,8 @@ mod tests;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use crate::event::Event;
+
 /// How many envelopes a body may lie in. A topic's message in a queue's body lies in two; the others are to spare.
 const DEPTH_MAX: usize = 4;
 /// The fields in which envelopes hold many entries: AWS's and MinIO's, Pub/Sub's, a listing's.
@@ -163,6 +165,19 @@ impl Notice {
 
     fn add_problem(&mut self, detail: String, raw: &[u8]) {
         self.problems.push(Problem { detail, raw: raw.to_vec() });
+    }
+}
+
+impl From<Appeared> for Event {
+    fn from(appeared: Appeared) -> Self {
+        Self {
+            uri: appeared.uri,
+            bucket: appeared.bucket,
+            key: appeared.key,
+            version: appeared.etag,
+            size_bytes: appeared.size_bytes,
+            time_us: appeared.time_us,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millpond_core::event::Event;
-use millpond_core::notice::{self, Appeared, Problem};
+use millpond_core::notice::{self, Problem};
 use millpond_core::{Error, Result};
 use tokio::time::Instant;
 
@@ -59,20 +59,8 @@ pub(crate) fn read(body: &Body) -> Read {
         Body::Event(event) => Read { events: vec![event.clone()], problems: Vec::new() },
         Body::Text(text) => {
             let notice = notice::parse(text.as_bytes());
-            Read { events: notice.appeared.into_iter().map(event).collect(), problems: notice.problems }
+            Read { events: notice.appeared.into_iter().map(Event::from).collect(), problems: notice.problems }
         }
-    }
-}
-
-/// The event of an object that a sender told of.
-fn event(appeared: Appeared) -> Event {
-    Event {
-        uri: appeared.uri,
-        bucket: appeared.bucket,
-        key: appeared.key,
-        version: appeared.etag,
-        size_bytes: appeared.size_bytes,
-        time_us: appeared.time_us,
     }
 }
 

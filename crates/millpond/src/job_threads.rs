@@ -8,7 +8,8 @@ use millpond_core::{Error, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Threads for up to a number of jobs at a time; each starts when it is first needed.
-pub(crate) struct JobThreads {
+#[derive(Debug)]
+pub struct JobThreads {
     jobs_max: usize,
     handle: Handle,
     /// Used for its pool of threads alone; gone only while it is dropped.
@@ -20,19 +21,19 @@ impl JobThreads {
     ///
     /// # Errors
     /// [`Kind::Transient`](millpond_core::Kind::Transient) when the system does not give what a pool needs.
-    pub(crate) fn new(jobs_max: usize) -> Result<Self> {
+    pub fn new(jobs_max: usize) -> Result<Self> {
         let pool = Builder::new_current_thread().max_blocking_threads(jobs_max.max(1)).build();
         let pool = pool.map_err(|error| Error::transient("failed to set up the threads of jobs").because(error))?;
         Ok(Self { jobs_max, handle: pool.handle().clone(), pool: Some(pool) })
     }
 
     /// Jobs that may run at a time.
-    pub(crate) fn jobs_max(&self) -> usize {
+    pub fn jobs_max(&self) -> usize {
         self.jobs_max
     }
 
     /// The handle whose `spawn_blocking` runs a job.
-    pub(crate) fn handle(&self) -> &Handle {
+    pub fn handle(&self) -> &Handle {
         &self.handle
     }
 }

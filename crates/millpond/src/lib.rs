@@ -9,7 +9,7 @@ pub mod committer;
 pub mod crash;
 pub mod explain;
 mod intake;
-mod job_threads;
+pub mod job_threads;
 pub mod lake;
 pub mod learn;
 pub mod ledger;

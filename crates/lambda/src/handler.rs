@@ -1,0 +1,272 @@
+//! The handler: one invocation from its event to its answer.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use lambda_runtime::{Context, Diagnostic, LambdaEvent};
+use millpond::clock::Clock;
+use millpond::committer::{Committed, Committer};
+use millpond::job_threads::JobThreads;
+use millpond::ledger::Ledger;
+use millpond::pipeline::{Node, quarantine_notice};
+use millpond::queue::SqsQueue;
+use millpond::store::Stores;
+use millpond_core::receipt::Status;
+use millpond_core::{Error, Result, notice};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tracing::Instrument;
+
+use crate::batch::{Batch, Counts, failures};
+use crate::jobs;
+use crate::lanes::lane_for;
+use crate::logging::process_memory_peak_bytes;
+use crate::pond::Folder;
+use crate::request::{Message, Request, read};
+use crate::settings::{Mode, Settings, reserve};
+
+/// What the function keeps from one invocation to the next.
+#[derive(Debug)]
+pub(crate) struct Handler {
+    settings: Settings,
+    node: Arc<Node>,
+    threads: JobThreads,
+    committer: Mutex<Committer>,
+    /// The queues of the lanes, in their order.
+    lanes: Vec<SqsQueue>,
+    _folder: Folder,
+}
+
+impl Handler {
+    /// Reads the pond, prepares its SQL and opens the lake.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when one of them is wrong.
+    pub(crate) async fn open(settings: Settings) -> Result<Self> {
+        let started = Instant::now();
+        let stores = Arc::new(Stores::default());
+        let folder = Folder::open(&stores, &settings.pond).await?;
+        let mut pond = folder.load().await?;
+        let config = &mut pond.config;
+        config.lake = settings.lake.clone().unwrap_or_else(|| config.lake.clone());
+        config.memory_bytes = settings.job_memory_bytes() * settings.threads() as u64;
+        config.job_memory_bytes = settings.job_memory_bytes();
+        let lake = Arc::new(pond.open_lake(&stores).await?);
+        let committer = Committer::new(Arc::clone(&lake), Arc::new(Ledger::new(Arc::clone(&lake))));
+        let node = Node {
+            pond: Arc::new(pond),
+            lake,
+            ledger: None,
+            stores,
+            clock: Clock::system(),
+            io: tokio::runtime::Handle::current(),
+        };
+        let mut lanes = Vec::new();
+        for lane in &settings.lanes {
+            lanes.push(SqsQueue::open(&lane.queue).await?);
+        }
+        let handler = Self {
+            threads: JobThreads::new(settings.threads())?,
+            node: Arc::new(node),
+            committer: Mutex::new(committer),
+            lanes,
+            settings,
+            _folder: folder,
+        };
+        tracing::info!(
+            mode = ?handler.settings.mode,
+            sources = handler.node.pond.sources.len(),
+            lake = %handler.node.lake.url(),
+            threads = handler.settings.threads(),
+            job_memory_bytes = handler.settings.job_memory_bytes(),
+            ms = millis(started),
+            "ready"
+        );
+        Ok(handler)
+    }
+
+    /// Answers an invocation.
+    ///
+    /// # Errors
+    /// When the whole invocation has to be tried again; messages of a queue come back one by one instead.
+    pub(crate) async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+        let LambdaEvent { payload, context } = event;
+        let span = tracing::error_span!("invocation", request_id = context.request_id);
+        let answer = self.answer(&payload, &context).instrument(span.clone()).await;
+        answer.map_err(|error| {
+            span.in_scope(|| tracing::error!("{}", error.report()));
+            Diagnostic { error_type: error.kind().name().to_owned(), error_message: error.report() }
+        })
+    }
+
+    async fn answer(&self, payload: &Value, context: &Context) -> Result<Value> {
+        let deadline = deadline(context.deadline());
+        match (read(payload), self.settings.mode) {
+            (Request::Commit, _) => self.commit(deadline).await,
+            // Whoever sends notices to the committer by mistake must not lose them.
+            (Request::Messages(_), Mode::Commit) => Err(takes_no_notices()),
+            (Request::Notice(text), Mode::Commit) if !notice::parse(text.as_bytes()).appeared.is_empty() => {
+                Err(takes_no_notices())
+            }
+            (Request::Notice(_), Mode::Commit) => self.commit(deadline).await,
+            (Request::Messages(messages), _) => {
+                let (returned, _) = self.take(&messages, deadline).await;
+                Ok(failures(&messages, &returned))
+            }
+            (Request::Notice(text), _) => {
+                let message = Message {
+                    id: String::new(),
+                    queue: context.invoked_function_arn.clone(),
+                    deliveries: 1,
+                    body: text,
+                };
+                let (returned, counts) = self.take(&[message], deadline).await;
+                match returned.is_empty() {
+                    true => Ok(json!({"events": counts.events, "done": counts.done, "rows": counts.rows})),
+                    false => Err(Error::transient(format!("{} of {} events come back", counts.failed, counts.events))),
+                }
+            }
+        }
+    }
+
+    /// Deals with messages; gives the positions of those that come back.
+    async fn take(&self, messages: &[Message], deadline: Instant) -> (BTreeSet<usize>, Counts) {
+        let started = Instant::now();
+        let batch = Batch::read(messages);
+        let mut counts = Counts { messages: messages.len(), events: batch.deliveries.len(), ..Counts::default() };
+        let mut returned = self.quarantine(messages, &batch).await;
+        match self.settings.mode {
+            Mode::Route => returned.extend(self.forward(messages, &batch, &mut counts).await),
+            _ => returned.extend(self.process(&batch, deadline, &mut counts).await),
+        }
+        if self.settings.mode == Mode::Both {
+            self.commit_if_there_is_time(deadline).await;
+        }
+        counts.returned = returned.len();
+        tracing::info!(
+            messages = counts.messages,
+            events = counts.events,
+            done = counts.done,
+            quarantined = counts.quarantined,
+            failed = counts.failed,
+            returned = counts.returned,
+            rows = counts.rows,
+            bytes = counts.bytes,
+            ms = millis(started),
+            job_memory_peak_bytes = counts.job_memory_peak_bytes,
+            memory_peak_bytes = process_memory_peak_bytes(),
+            "batch"
+        );
+        (returned, counts)
+    }
+
+    /// Puts what nobody understands into quarantine; when that fails, the messages that it stands in come back.
+    async fn quarantine(&self, messages: &[Message], batch: &Batch) -> BTreeSet<usize> {
+        let Some(first) = batch.unreadable.first() else { return BTreeSet::new() };
+        match quarantine_notice(&self.node, &messages[*first].queue, &batch.problems).await {
+            Ok(()) => BTreeSet::new(),
+            Err(error) => {
+                tracing::warn!("{}", error.report());
+                batch.unreadable.clone()
+            }
+        }
+    }
+
+    async fn process(&self, batch: &Batch, deadline: Instant, counts: &mut Counts) -> BTreeSet<usize> {
+        let outcomes = jobs::run(&self.node, &self.threads, &batch.deliveries, deadline).await;
+        for (delivery, outcome) in batch.deliveries.iter().zip(&outcomes) {
+            counts.add(outcome);
+            if let Err(error) = outcome {
+                tracing::warn!(object = delivery.event.uri, kind = error.kind().name(), "{}", error.report());
+            }
+        }
+        batch.returned(&outcomes)
+    }
+
+    /// Sends each message on, as it is, to the queue of its largest object's lane. Those without an object end here.
+    async fn forward(&self, messages: &[Message], batch: &Batch, counts: &mut Counts) -> BTreeSet<usize> {
+        let mut lane_of: Vec<Option<usize>> = vec![None; messages.len()];
+        for (position, delivery) in batch.message_of.iter().zip(&batch.deliveries) {
+            let lane = lane_for(&self.settings.lanes, delivery.event.size_bytes);
+            lane_of[*position] = lane_of[*position].max(Some(lane));
+        }
+        let mut returned = BTreeSet::new();
+        for (lane, queue) in self.lanes.iter().enumerate() {
+            let members: Vec<usize> = (0..messages.len()).filter(|position| lane_of[*position] == Some(lane)).collect();
+            let bodies: Vec<String> = members.iter().map(|position| messages[*position].body.clone()).collect();
+            if bodies.is_empty() {
+                continue;
+            }
+            if let Err(error) = queue.send(&bodies).await {
+                tracing::warn!("{}", error.report());
+                returned.extend(members);
+            }
+        }
+        let failed = batch.message_of.iter().filter(|position| returned.contains(position)).count();
+        (counts.failed, counts.done) = (failed, counts.events - failed);
+        returned
+    }
+
+    /// Commits what is pending.
+    ///
+    /// # Errors
+    /// When it fails, or time is up before everything is committed: nothing is lost, and the next call goes on.
+    async fn commit(&self, deadline: Instant) -> Result<Value> {
+        let started = Instant::now();
+        let mut committer = self.committer.lock().await;
+        let left = deadline.saturating_duration_since(started);
+        let committed = tokio::time::timeout(left, committer.commit_pending()).await;
+        let committed = committed.map_err(|_| Error::transient("no time was left to commit everything"))??;
+        let counts = counts_of(&committed);
+        tracing::info!(
+            jobs = committed.receipts.len(),
+            rows = counts["rows"].as_u64(),
+            dropped = committed.dropped,
+            ms = millis(started),
+            memory_peak_bytes = process_memory_peak_bytes(),
+            "committed"
+        );
+        Ok(counts)
+    }
+
+    /// What the batch handed over is safe: a commit that fails is done by the next one.
+    async fn commit_if_there_is_time(&self, deadline: Instant) {
+        if Instant::now() < deadline
+            && let Err(error) = self.commit(deadline).await
+        {
+            tracing::warn!("{}", error.report());
+        }
+    }
+}
+
+fn takes_no_notices() -> Error {
+    Error::bad_config("this function commits and takes no notices")
+        .hint("map the queue to a function with `MILLPOND_MODE=job`")
+}
+
+/// What a commit answers.
+fn counts_of(committed: &Committed) -> Value {
+    let count = |status| committed.receipts.iter().filter(|receipt| receipt.status == status).count();
+    json!({
+        "jobs": committed.receipts.len(),
+        "done": count(Status::Done),
+        "duplicate": count(Status::Duplicate),
+        "quarantined": count(Status::Quarantined),
+        "unrouted": count(Status::Unrouted),
+        "gone": count(Status::Gone),
+        "failed": count(Status::Failed),
+        "dropped": committed.dropped,
+        "rows": committed.receipts.iter().map(|receipt| receipt.balance.rows_out).sum::<u64>(),
+    })
+}
+
+/// When no job may begin any more, of an invocation that ends at `end`.
+fn deadline(end: SystemTime) -> Instant {
+    let left = end.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+    Instant::now() + left.saturating_sub(reserve(left))
+}
+
+fn millis(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
