@@ -4,15 +4,17 @@
 //! root: `<table>/_delta_log/`, `<table>/_day=YYYY-MM-DD/<file>.parquet`, `_pending/` (what jobs hand to the committer)
 //! and `_batches/` (what the committer is about to commit).
 
+mod columns;
+mod commit;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
-use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
-use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
-use deltalake_core::kernel::{Action, Add, Remove, StructField, StructType, Transaction};
+use deltalake_core::kernel::transaction::CommitProperties;
+use deltalake_core::kernel::{Action, StructField, StructType, Transaction};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get_actions};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
@@ -26,6 +28,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use url::Url;
 
+use self::columns::{arrow_schema, kernel_schema, missing_fields};
+pub use self::commit::Change;
+use self::commit::{commit_actions, commit_error};
 use crate::store::{Stores, to_url};
 
 /// The application id under which batches are recorded in each table.
@@ -47,23 +52,6 @@ pub struct LakeFile {
     /// Rows by the job that they come from, as long as the file is pending; a table's own files do not tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<(String, u64)>,
-}
-
-/// What one commit does to a table's files.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Change {
-    /// Files that come in.
-    pub adds: Vec<LakeFile>,
-    /// Files that go out; their bytes stay until the table is vacuumed.
-    pub removes: Vec<LakeFile>,
-}
-
-impl Change {
-    fn actions(&self, is_data_change: bool) -> Vec<Action> {
-        let adds = self.adds.iter().map(|file| Action::Add(add_action(file, is_data_change)));
-        let removes = self.removes.iter().map(|file| Action::Remove(remove_action(file, is_data_change)));
-        adds.chain(removes).collect()
-    }
 }
 
 /// What one version of a table changed in its rows.
@@ -358,58 +346,6 @@ impl Lake {
     }
 }
 
-fn arrow_schema(name: &str, table: &DeltaTable) -> Result<SchemaRef> {
-    let failed =
-        |error: &dyn std::fmt::Display| Error::transient(format!("failed to read the columns of `{name}`: {error}"));
-    let state = table.snapshot().map_err(|error| failed(&error))?;
-    let schema: Schema = state.schema().as_ref().try_into_arrow().map_err(|error| failed(&error))?;
-    Ok(Arc::new(schema))
-}
-
-fn kernel_schema(name: &str, schema: &Schema) -> Result<StructType> {
-    schema
-        .try_into_kernel()
-        .map_err(|error| Error::bad_config(format!("failed to store the columns of `{name}`")).because(error))
-}
-
-/// Fields that a table lacks; a struct that lacks fields counts as lacking.
-fn missing_fields(stored: &Schema, given: &Schema) -> Vec<Arc<Field>> {
-    let lacks = |field: &&Arc<Field>| match stored.field_with_name(field.name()) {
-        Ok(known) => lacks_part(known.data_type(), field.data_type()),
-        Err(_) => true,
-    };
-    given.fields().iter().filter(lacks).cloned().collect()
-}
-
-fn lacks_part(stored: &DataType, given: &DataType) -> bool {
-    match (stored, given) {
-        (DataType::Struct(stored), DataType::Struct(given)) => {
-            given.iter().any(|field| match stored.iter().find(|known| known.name() == field.name()) {
-                Some(known) => lacks_part(known.data_type(), field.data_type()),
-                None => true,
-            })
-        }
-        (DataType::List(stored), DataType::List(given)) => lacks_part(stored.data_type(), given.data_type()),
-        _ => false,
-    }
-}
-
-/// One commit, against exactly the version that `table` was read at.
-async fn commit_actions(
-    name: &str,
-    table: &DeltaTable,
-    actions: Vec<Action>,
-    properties: CommitProperties,
-    operation: DeltaOperation,
-) -> Result<()> {
-    let state = table.snapshot().map_err(|error| commit_error(name, error))?;
-    let committed = CommitBuilder::from(properties.with_max_retries(0))
-        .with_actions(actions)
-        .build(Some(state.snapshot()), table.log_store(), operation)
-        .await;
-    committed.map(|_| ()).map_err(|error| commit_error(name, error))
-}
-
 /// A table, as it was read, as DataFusion reads it.
 ///
 /// # Errors
@@ -444,46 +380,4 @@ pub fn files_of(name: &str, table: &DeltaTable) -> Result<Vec<LakeFile>> {
 /// The partition that a file's path names.
 pub(crate) fn day_of(path: &str) -> &str {
     path.strip_prefix(DAY_COLUMN).and_then(|rest| rest.get(1..)).and_then(|rest| rest.split('/').next()).unwrap_or("")
-}
-
-fn partition(file: &LakeFile) -> HashMap<String, Option<String>> {
-    HashMap::from([(DAY_COLUMN.to_owned(), Some(file.day.clone()))])
-}
-
-fn add_action(file: &LakeFile, is_data_change: bool) -> Add {
-    Add {
-        path: file.path.clone(),
-        partition_values: partition(file),
-        size: file.bytes as i64,
-        modification_time: chrono::Utc::now().timestamp_millis(),
-        data_change: is_data_change,
-        stats: Some(file.statistics.clone()),
-        ..Add::default()
-    }
-}
-
-fn remove_action(file: &LakeFile, is_data_change: bool) -> Remove {
-    Remove {
-        path: file.path.clone(),
-        data_change: is_data_change,
-        deletion_timestamp: Some(chrono::Utc::now().timestamp_millis()),
-        extended_file_metadata: Some(true),
-        partition_values: Some(partition(file)),
-        size: Some(file.bytes as i64),
-        ..Remove::default()
-    }
-}
-
-fn commit_error(name: &str, error: DeltaTableError) -> Error {
-    let message = format!("failed to commit to table `{name}`");
-    match error {
-        DeltaTableError::VersionAlreadyExists(_)
-        | DeltaTableError::Transaction {
-            source:
-                TransactionError::CommitConflict(_)
-                | TransactionError::VersionAlreadyExists(_)
-                | TransactionError::MaxCommitAttempts(_),
-        } => Error::conflict(message).because(error),
-        _ => Error::transient(message).because(error),
-    }
 }

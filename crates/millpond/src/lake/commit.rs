@@ -1,0 +1,89 @@
+//! One commit to one table.
+
+use std::collections::HashMap;
+
+use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
+use deltalake_core::kernel::{Action, Add, Remove};
+use deltalake_core::protocol::DeltaOperation;
+use deltalake_core::{DeltaTable, DeltaTableError};
+use millpond_core::{Error, Result};
+use millpond_engine::encode::DAY_COLUMN;
+
+use super::LakeFile;
+
+/// What one commit does to a table's files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Files that come in.
+    pub adds: Vec<LakeFile>,
+    /// Files that go out; their bytes stay until the table is vacuumed.
+    pub removes: Vec<LakeFile>,
+}
+
+impl Change {
+    /// As Delta writes it.
+    pub(super) fn actions(&self, is_data_change: bool) -> Vec<Action> {
+        let adds = self.adds.iter().map(|file| Action::Add(add_action(file, is_data_change)));
+        let removes = self.removes.iter().map(|file| Action::Remove(remove_action(file, is_data_change)));
+        adds.chain(removes).collect()
+    }
+}
+
+/// One commit, against exactly the version that `table` was read at.
+pub(super) async fn commit_actions(
+    name: &str,
+    table: &DeltaTable,
+    actions: Vec<Action>,
+    properties: CommitProperties,
+    operation: DeltaOperation,
+) -> Result<()> {
+    let state = table.snapshot().map_err(|error| commit_error(name, error))?;
+    let committed = CommitBuilder::from(properties.with_max_retries(0))
+        .with_actions(actions)
+        .build(Some(state.snapshot()), table.log_store(), operation)
+        .await;
+    committed.map(|_| ()).map_err(|error| commit_error(name, error))
+}
+
+fn partition(file: &LakeFile) -> HashMap<String, Option<String>> {
+    HashMap::from([(DAY_COLUMN.to_owned(), Some(file.day.clone()))])
+}
+
+fn add_action(file: &LakeFile, is_data_change: bool) -> Add {
+    Add {
+        path: file.path.clone(),
+        partition_values: partition(file),
+        size: file.bytes as i64,
+        modification_time: chrono::Utc::now().timestamp_millis(),
+        data_change: is_data_change,
+        stats: Some(file.statistics.clone()),
+        ..Add::default()
+    }
+}
+
+fn remove_action(file: &LakeFile, is_data_change: bool) -> Remove {
+    Remove {
+        path: file.path.clone(),
+        data_change: is_data_change,
+        deletion_timestamp: Some(chrono::Utc::now().timestamp_millis()),
+        extended_file_metadata: Some(true),
+        partition_values: Some(partition(file)),
+        size: Some(file.bytes as i64),
+        ..Remove::default()
+    }
+}
+
+/// An error of Delta's as ours: another writer that was first is a conflict.
+pub(super) fn commit_error(name: &str, error: DeltaTableError) -> Error {
+    let message = format!("failed to commit to table `{name}`");
+    match error {
+        DeltaTableError::VersionAlreadyExists(_)
+        | DeltaTableError::Transaction {
+            source:
+                TransactionError::CommitConflict(_)
+                | TransactionError::VersionAlreadyExists(_)
+                | TransactionError::MaxCommitAttempts(_),
+        } => Error::conflict(message).because(error),
+        _ => Error::transient(message).because(error),
+    }
+}
