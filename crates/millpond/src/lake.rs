@@ -6,8 +6,9 @@
 
 mod columns;
 mod commit;
+mod history;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -17,9 +18,10 @@ use deltalake_core::kernel::transaction::CommitProperties;
 use deltalake_core::kernel::{Action, StructField, StructType, Transaction};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get_actions};
 use deltalake_core::operations::create::CreateBuilder;
-use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use deltalake_core::protocol::SaveMode;
 use deltalake_core::{DeltaTable, DeltaTableError};
-use millpond_core::{Error, Result};
+use millpond_core::units::nearest;
+use millpond_core::{Error, Kind, Result};
 use millpond_engine::encode::{DAY_COLUMN, fits};
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -28,13 +30,18 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use url::Url;
 
-use self::columns::{arrow_schema, kernel_schema, missing_fields};
-pub use self::commit::Change;
-use self::commit::{commit_actions, commit_error};
+pub(crate) use self::columns::arrow_schema;
+use self::columns::{kernel_schema, missing_fields};
+pub use self::commit::{Change, Rewrite};
+use self::commit::{append, commit_actions, commit_error};
+pub use self::history::Commit;
 use crate::store::{Stores, to_url};
 
 /// The application id under which batches are recorded in each table.
 const APP_ID: &str = "millpond";
+/// Commits that may meet another writer in a row: a committer commits to a table once in seconds, and a try takes
+/// milliseconds.
+const REPLACE_TRIES_MAX: usize = 20;
 
 /// One Parquet file of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +111,7 @@ impl Lake {
         &self.root
     }
 
-    fn log_store(&self, name: &str) -> Result<LogStoreRef> {
+    pub(crate) fn log_store(&self, name: &str) -> Result<LogStoreRef> {
         let url = self.root.join(&format!("{name}/"));
         let url = url.map_err(|error| Error::bug(format!("`{name}` is no table name")).because(error))?;
         let table = PrefixStore::new(Arc::clone(&self.store), name);
@@ -127,6 +134,26 @@ impl Lake {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// The tables of these names, or all.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) with the nearest name for one that does not exist.
+    pub async fn named_tables(&self, names: &[String]) -> Result<Vec<String>> {
+        let known = self.tables().await?;
+        if names.is_empty() {
+            return Ok(known);
+        }
+        for name in names.iter().filter(|name| !known.contains(name)) {
+            let error = Error::bad_config(format!("the lake has no table `{name}`"));
+            return Err(match nearest(name, known.iter().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None if known.is_empty() => error.hint("it is empty: `millpond run --once` fills it"),
+                None => error.hint(format!("its tables are {}", known.join(", "))),
+            });
+        }
+        Ok(known.into_iter().filter(|table| names.contains(table)).collect())
     }
 
     /// A table at its newest version, if it exists.
@@ -235,21 +262,46 @@ impl Lake {
         let properties = CommitProperties::default()
             .with_application_transaction(Transaction::new(APP_ID, batch))
             .with_metadata([("batch".to_owned(), batch.into())]);
-        let operation = DeltaOperation::Write {
-            mode: SaveMode::Append,
-            partition_by: Some(vec![DAY_COLUMN.to_owned()]),
-            predicate: None,
-        };
-        commit_actions(name, table, change.actions(true), properties, operation).await
+        commit_actions(name, table, change.actions(true), properties, append()).await.map(|_| ())
     }
 
-    /// Puts files in the place of others that hold the same rows, in one commit that tells readers of changes so.
+    /// Puts files in the place of others, in one commit; gives the version that holds it. `table` is as it was read when
+    /// the change was decided. What others added since stays and is no conflict. Delta's own checker is not asked: it
+    /// passes over removals that changed no rows, so that two compactions of the same files would double their rows.
     ///
     /// # Errors
-    /// [`Kind::Conflict`](millpond_core::Kind::Conflict) when the table changed since `table` was read.
-    pub async fn compact(&self, name: &str, table: &DeltaTable, change: &Change, target_bytes: u64) -> Result<()> {
-        let operation = DeltaOperation::Optimize { predicate: None, target_size: target_bytes as i64 };
-        commit_actions(name, table, change.actions(false), CommitProperties::default(), operation).await
+    /// [`Kind::Conflict`](millpond_core::Kind::Conflict) when one of the files that go is gone already, or other writers
+    /// were first too often: look again and decide again.
+    pub async fn replace(&self, name: &str, table: &DeltaTable, change: &Change, rewrite: &Rewrite) -> Result<u64> {
+        let mut table = table.clone();
+        for _ in 0..REPLACE_TRIES_MAX {
+            let actions = change.actions(rewrite.is_data_change());
+            let properties = CommitProperties::default().with_metadata(change.metadata());
+            match commit_actions(name, &table, actions, properties, rewrite.operation()).await {
+                Err(error) if error.kind() == Kind::Conflict => {}
+                other => return other,
+            }
+            table = self.table(name).await?.ok_or_else(|| Error::conflict(format!("table `{name}` is gone")))?;
+            let live: HashSet<String> = files_of(name, &table)?.into_iter().map(|file| file.path).collect();
+            if change.is_done(&live) {
+                // The answer to the commit was lost, or another process made the same files of the same ones.
+                return Ok(table.version().unwrap_or_default() as u64);
+            }
+            if let Some(gone) = change.removes.iter().find(|file| !live.contains(&file.path)) {
+                return Err(Error::conflict(format!("`{name}/{}` was replaced by another writer", gone.path)));
+            }
+        }
+        Err(Error::conflict(format!("other writers to table `{name}` were first {REPLACE_TRIES_MAX} times")))
+    }
+
+    /// Adds files to a table in one commit without a batch: what no job wrote.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`](millpond_core::Kind::Conflict) when other writers were first too often.
+    pub async fn append(&self, name: &str, schema: &Schema, adds: Vec<LakeFile>) -> Result<u64> {
+        let change = Change { adds, removes: Vec::new() };
+        let table = self.table_for(name, schema).await?;
+        self.replace(name, &table, &change, &Rewrite::Append).await
     }
 
     /// The files of a table and its newest version, read together.

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod committer;
+pub mod compaction;
 pub mod crash;
 pub mod explain;
 mod intake;

@@ -9,7 +9,7 @@ use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKern
 use millpond_core::{Error, Result};
 
 /// The columns of a table as it was read.
-pub(super) fn arrow_schema(name: &str, table: &DeltaTable) -> Result<SchemaRef> {
+pub(crate) fn arrow_schema(name: &str, table: &DeltaTable) -> Result<SchemaRef> {
     let failed =
         |error: &dyn std::fmt::Display| Error::transient(format!("failed to read the columns of `{name}`: {error}"));
     let state = table.snapshot().map_err(|error| failed(&error))?;

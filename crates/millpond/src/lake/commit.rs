@@ -1,10 +1,10 @@
 //! One commit to one table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake_core::kernel::{Action, Add, Remove};
-use deltalake_core::protocol::DeltaOperation;
+use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::{DeltaTable, DeltaTableError};
 use millpond_core::{Error, Result};
 use millpond_engine::encode::DAY_COLUMN;
@@ -27,22 +27,75 @@ impl Change {
         let removes = self.removes.iter().map(|file| Action::Remove(remove_action(file, is_data_change)));
         adds.chain(removes).collect()
     }
+
+    /// What the commit says of itself to those who read the history.
+    pub(super) fn metadata(&self) -> [(String, serde_json::Value); 2] {
+        let rows = |files: &[LakeFile]| files.iter().map(|file| file.rows).sum::<u64>();
+        [("rowsAdded".to_owned(), rows(&self.adds).into()), ("rowsRemoved".to_owned(), rows(&self.removes).into())]
+    }
+
+    /// Whether a table with these files is as this change would leave it.
+    pub(super) fn is_done(&self, live: &HashSet<String>) -> bool {
+        !self.adds.is_empty()
+            && self.adds.iter().all(|file| live.contains(&file.path))
+            && !self.removes.iter().any(|file| live.contains(&file.path))
+    }
 }
 
-/// One commit, against exactly the version that `table` was read at.
+/// Why files take the place of others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rewrite {
+    /// The same rows in other files, so readers of changes pass over it.
+    Compact {
+        /// Bytes of a file that is large enough.
+        target_bytes: u64,
+    },
+    /// Rows go for which a predicate is true.
+    Delete {
+        /// The predicate.
+        predicate: String,
+    },
+    /// Nothing goes.
+    Append,
+}
+
+impl Rewrite {
+    /// Whether rows come or go.
+    pub(super) fn is_data_change(&self) -> bool {
+        !matches!(self, Self::Compact { .. })
+    }
+
+    /// As Delta's history tells it.
+    pub(super) fn operation(&self) -> DeltaOperation {
+        match self {
+            Self::Compact { target_bytes } => {
+                DeltaOperation::Optimize { predicate: None, target_size: *target_bytes as i64 }
+            }
+            Self::Delete { predicate } => DeltaOperation::Delete { predicate: Some(predicate.clone()) },
+            Self::Append => append(),
+        }
+    }
+}
+
+/// How Delta's history calls a commit that adds files.
+pub(super) fn append() -> DeltaOperation {
+    DeltaOperation::Write { mode: SaveMode::Append, partition_by: Some(vec![DAY_COLUMN.to_owned()]), predicate: None }
+}
+
+/// One commit, against exactly the version that `table` was read at; gives its version.
 pub(super) async fn commit_actions(
     name: &str,
     table: &DeltaTable,
     actions: Vec<Action>,
     properties: CommitProperties,
     operation: DeltaOperation,
-) -> Result<()> {
+) -> Result<u64> {
     let state = table.snapshot().map_err(|error| commit_error(name, error))?;
     let committed = CommitBuilder::from(properties.with_max_retries(0))
         .with_actions(actions)
         .build(Some(state.snapshot()), table.log_store(), operation)
         .await;
-    committed.map(|_| ()).map_err(|error| commit_error(name, error))
+    committed.map(|done| done.version() as u64).map_err(|error| commit_error(name, error))
 }
 
 fn partition(file: &LakeFile) -> HashMap<String, Option<String>> {
