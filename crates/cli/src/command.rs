@@ -37,6 +37,10 @@ pub(crate) enum Command {
     Quarantine(QuarantineArguments),
     /// Show databases, sources, sizes and speeds by day, and rows by fate
     Stats(crate::stats::Arguments),
+    /// Look after the lake: how its tables stand, fewer and larger files, what may go
+    Lake(LakeArguments),
+    /// Erase the rows for which a predicate is true, and keep the proof
+    Erase(crate::erase::Arguments),
     /// Work on sources
     Source(SourceArguments),
 }
@@ -45,6 +49,12 @@ pub(crate) enum Command {
 pub(crate) struct QuarantineArguments {
     #[command(subcommand)]
     pub(crate) command: crate::quarantine::Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LakeArguments {
+    #[command(subcommand)]
+    pub(crate) command: crate::lake::Command,
 }
 
 #[derive(Debug, Args)]

@@ -3,8 +3,10 @@
 mod check;
 mod command;
 mod demo;
+mod erase;
 mod explain;
 mod init;
+mod lake;
 mod output;
 mod progress;
 mod quarantine;
@@ -58,6 +60,8 @@ async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
         Command::Receipts(arguments) => receipts::run(pond, &arguments).await,
         Command::Quarantine(arguments) => quarantine::run(pond, arguments.command).await,
         Command::Stats(arguments) => stats::run(pond, &arguments).await,
+        Command::Lake(arguments) => lake::run(pond, arguments.command).await,
+        Command::Erase(arguments) => erase::run(pond, &arguments).await,
         Command::Source(arguments) => source::run(pond, arguments.command),
     }
 }

@@ -82,6 +82,14 @@ pub struct Sql {
     pub text: String,
 }
 
+impl Sql {
+    /// The line on which a key of TOML stands, from 1; the first where it does not.
+    pub fn line_of(&self, key: &str) -> usize {
+        let line = self.text.lines().position(|line| line.trim_start().starts_with(key));
+        line.map_or(1, |index| index + 1)
+    }
+}
+
 /// A query that harvests detections from one file while it is processed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signal {

@@ -7,6 +7,7 @@
 mod columns;
 mod commit;
 mod history;
+mod status;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path as FilePath;
@@ -35,6 +36,7 @@ use self::columns::{kernel_schema, missing_fields};
 pub use self::commit::{Change, Rewrite};
 use self::commit::{append, commit_actions, commit_error};
 pub use self::history::Commit;
+pub use self::status::Status;
 use crate::store::{Stores, to_url};
 
 /// The application id under which batches are recorded in each table.

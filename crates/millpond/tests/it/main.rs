@@ -1,5 +1,9 @@
 //! The library's integration tests, in one binary because each links Delta and DataFusion.
 
+mod compaction;
 mod formats;
+mod landing;
+mod maintenance;
 mod queues;
 mod reference;
+mod stopping;
