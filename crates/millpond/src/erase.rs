@@ -8,12 +8,10 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Date32Array, RecordBatch};
 use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::config::Dialect;
 use datafusion::common::{DFSchema, DataFusionError, SchemaError};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::sqlparser::ast::{Expr, FunctionArguments, Ident, VisitMut, VisitorMut};
 use deltalake_core::DeltaTable;
 use futures::{StreamExt, TryStreamExt};
 use millpond_core::{Error, Kind, Result};
@@ -206,14 +204,12 @@ impl Predicate {
     fn parse(text: &str, schema: &SchemaRef) -> Result<Result<Self, String>> {
         let failed = |error: &DataFusionError| {
             Error::bad_config(format!("failed to read the predicate `{text}`: {}", sql::root_message(error)))
-                .hint("write what stands behind `where`, such as `\"user\" = 'x'`; names are matched exactly")
+                .hint("write what stands behind `where`, such as `user = 'x'`; names are matched exactly")
         };
         let context = SessionContext::new_with_state(session::state(session::config(1, 8_192)));
         let state = context.state();
         let columns = DFSchema::try_from(schema.as_ref().clone()).map_err(|error| failed(&error))?;
-        let mut parsed = state.sql_to_expr_with_alias(text, &Dialect::Generic).map_err(|error| failed(&error))?;
-        let _: std::ops::ControlFlow<()> = parsed.expr.visit(&mut Names);
-        let planned = match state.create_logical_expr_from_sql_expr(parsed, &columns) {
+        let planned = match state.create_logical_expr(text, &columns) {
             Ok(planned) => planned,
             Err(error) => match lacking(&error) {
                 Some(column) => return Ok(Err(column)),
@@ -262,22 +258,5 @@ fn lacking(error: &DataFusionError) -> Option<String> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-/// `user` without quotes is a function of no arguments to the parser; here it is a column.
-struct Names;
-
-impl VisitorMut for Names {
-    type Break = ();
-
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> std::ops::ControlFlow<()> {
-        if let Expr::Function(function) = expression
-            && matches!(function.args, FunctionArguments::None)
-            && function.name.to_string().eq_ignore_ascii_case("user")
-        {
-            *expression = Expr::Identifier(Ident::new(function.name.to_string()));
-        }
-        std::ops::ControlFlow::Continue(())
     }
 }

@@ -7,10 +7,15 @@ fn pond(files: u64) -> Pond {
     let pond = Pond::empty();
     pond.source("app", &format!("sort = ['user', 'time']\nindicators = ['user']\n{APP_CONFIG}"), APP_SQL);
     for file in 0..files {
-        pond.write(&format!("inbox/{file}.ndjson"), app_log(10 * file));
+        pond.write(&format!("inbox/{file}.ndjson"), log(file));
         pond.run_once();
     }
     pond
+}
+
+/// Another log of the same day.
+fn log(file: u64) -> String {
+    app_log(0).replace("\"bytes\":", &format!("\"bytes\":{}", file + 1))
 }
 
 #[test]
@@ -67,7 +72,8 @@ fn what_is_old_goes_and_mistakes_are_told() {
     assert_eq!(kept, "app: 0 files of 0 B removed\n");
     let short = pond.millpond(&["lake", "vacuum", "--retention", "1h"]).fails(1).stderr;
     assert!(short.contains("hint: stop all of them first, then say `--allow-short`"), "{short}");
-    let listed = pond.millpond(&["lake", "vacuum", "app", "--retention", "0s", "--allow-short", "--dry-run"]).ok().stdout;
+    let listed =
+        pond.millpond(&["lake", "vacuum", "app", "--retention", "0s", "--allow-short", "--dry-run"]).ok().stdout;
     assert!(listed.contains("app: 1 files of") && listed.contains("would go"), "{listed}");
     let unknown = pond.millpond(&["lake", "compact", "ap"]).fails(1).stderr;
     assert!(unknown.contains("the lake has no table `ap`") && unknown.contains("did you mean `app`?"), "{unknown}");

@@ -1,9 +1,10 @@
-//! A store at which a future is dropped: at the n-th call, before it does anything or after it did all.
+//! A store at which a future is dropped: at the n-th call, before it does anything or after it did all. Whatever still
+//! runs in other threads meets a store that does not answer.
 
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -18,7 +19,7 @@ use tokio::sync::Notify;
 /// No call is stopped.
 const NEVER: u64 = u64::MAX;
 
-/// A store whose calls may stop for ever.
+/// A store whose calls may stop.
 #[derive(Debug)]
 pub(crate) struct Stopping {
     inner: Arc<dyn ObjectStore>,
@@ -33,19 +34,24 @@ pub(crate) struct Stops(Arc<State>);
 struct State {
     /// Points that are still passed. Each call has two: before and after.
     left: AtomicU64,
+    is_over: AtomicBool,
     reached: Notify,
 }
 
 impl Stopping {
     pub(crate) fn new(inner: Arc<dyn ObjectStore>) -> (Self, Stops) {
-        let stops = Stops(Arc::new(State { left: AtomicU64::new(NEVER), reached: Notify::new() }));
+        let stops = Stops(Arc::new(State {
+            left: AtomicU64::new(NEVER),
+            is_over: AtomicBool::new(false),
+            reached: Notify::new(),
+        }));
         (Self { inner, stops: stops.clone() }, stops)
     }
 
-    async fn around<T>(&self, call: impl Future<Output = T>) -> T {
-        self.stops.point().await;
+    async fn around<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        self.stops.point()?;
         let done = call.await;
-        self.stops.point().await;
+        self.stops.point()?;
         done
     }
 }
@@ -53,25 +59,27 @@ impl Stopping {
 impl Stops {
     /// Drops the future when it has passed so many points; `None`: it was dropped.
     pub(crate) async fn run<T>(&self, points: u64, future: impl Future<Output = T>) -> Option<T> {
+        self.0.is_over.store(false, Ordering::SeqCst);
         self.0.left.store(points, Ordering::SeqCst);
         let ended = tokio::select! {
             biased;
-            ended = future => Some(ended),
             () = self.0.reached.notified() => None,
+            ended = future => Some(ended),
         };
         self.0.left.store(NEVER, Ordering::SeqCst);
-        ended
+        ended.filter(|_| !self.0.is_over.load(Ordering::SeqCst))
     }
 
-    async fn point(&self) {
+    fn point(&self) -> Result<()> {
         let passed = self.0.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| match left {
             NEVER => Some(NEVER),
             left => left.checked_sub(1),
         });
-        if passed.is_err() {
-            self.0.reached.notify_one();
-            std::future::pending::<()>().await;
-        }
+        passed.map(|_| ()).map_err(|_| {
+            self.0.is_over.store(true, Ordering::SeqCst);
+            self.0.reached.notify_waiters();
+            object_store::Error::Generic { store: "stopping", source: "the process has ended".into() }
+        })
     }
 }
 
@@ -103,24 +111,21 @@ impl ObjectStore for Stopping {
         let stops = self.stops.clone();
         let deleted = self.inner.delete_stream(locations);
         deleted
-            .then(move |deleted| {
-                let stops = stops.clone();
-                async move {
-                    stops.point().await;
-                    deleted
-                }
+            .map(move |deleted| {
+                stops.point()?;
+                deleted
             })
             .boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let (stops, listed) = (self.stops.clone(), self.inner.list(prefix));
-        futures::stream::once(async move {
-            stops.point().await;
-            listed
-        })
-        .flatten()
-        .boxed()
+        listed
+            .map(move |listed| {
+                stops.point()?;
+                listed
+            })
+            .boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
