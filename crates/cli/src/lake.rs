@@ -11,7 +11,7 @@ use millpond::lake::{Commit, Lake, Status};
 use millpond::pond::Pond;
 use millpond::vacuum::{check_retention, vacuum};
 use millpond_core::Result;
-use millpond_core::source::Source;
+use millpond_core::source::{SYSTEM_TABLES, Source};
 use millpond_core::units::{format_bytes, format_count, parse_ms};
 use serde_json::json;
 
@@ -89,7 +89,9 @@ pub(crate) async fn run(pond: Option<&Path>, command: Command) -> Result<ExitCod
             vacuum_tables(&lake, &tables, retention_ms, (dry_run, json)).await?;
         }
         Command::Expire { tables, dry_run, json } => {
-            expire_tables(&lake, &Pond::config_of(&root)?.retention_days, &tables, (dry_run, json)).await?;
+            let retention_days = Pond::config_of(&root)?.retention_days;
+            check_names(&retention_days, &known_tables(&lake, &Pond::sources_of(&root)?).await?)?;
+            expire_tables(&lake, &retention_days, &tables, (dry_run, json)).await?;
         }
         Command::History { table, limit, json } => history(&lake, &table, limit, json).await?,
     }
@@ -178,6 +180,14 @@ async fn vacuum_tables(
     Ok(())
 }
 
+/// Every table that there is or may be: a system table begins with its first row, a source's with its first file.
+async fn known_tables(lake: &Lake, sources: &[Source]) -> Result<Vec<String>> {
+    let mut known = lake.tables().await?;
+    known.extend(SYSTEM_TABLES.map(str::to_owned));
+    known.extend(sources.iter().map(|source| source.table.clone()));
+    Ok(known)
+}
+
 async fn expire_tables(
     lake: &Lake,
     retention_days: &[(String, u64)],
@@ -185,7 +195,6 @@ async fn expire_tables(
     (is_dry_run, json): (bool, bool),
 ) -> Result<()> {
     let named = lake.named_tables(tables).await?;
-    check_names(retention_days, lake.tables().await?.iter().map(String::as_str))?;
     if retention_days.is_empty() {
         eprintln!("`[lake.retention]` in `millpond.toml` names no table: all rows are kept");
     }

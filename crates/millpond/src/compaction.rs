@@ -34,8 +34,8 @@ use plan::{Group, plan};
 
 /// Memory of a sort: what does not fit is spilled to the temporary folder.
 const SORT_BYTES: u64 = 256 << 20;
-/// Rows that travel together.
-const BATCH_ROWS: usize = 8_192;
+/// Rows that travel together: few, because rows may be wide, such as the raw records of `quarantine`.
+const BATCH_ROWS: usize = 1_024;
 /// Conflicts in a row before a table is left for the next call.
 const CONFLICTS_MAX: u32 = 5;
 /// A day gets its rows until this long after midnight, microseconds: objects of its last minutes land then.
@@ -94,7 +94,7 @@ pub struct Compacted {
     pub rows: u64,
     /// The version before the first commit.
     pub version_before: u64,
-    /// The version of the last commit.
+    /// The version of the last commit, or the one before.
     pub version_after: u64,
 }
 
@@ -115,7 +115,9 @@ pub async fn compact(lake: &Lake, name: &str, layout: &Layout, now_us: i64) -> R
     let mut conflicts = 0;
     'planned: loop {
         let Some((table, files)) = lake.files(name).await? else { return Ok(None) };
-        done.version_before = if done.commits == 0 { version(&table) } else { done.version_before };
+        if done.commits == 0 {
+            (done.version_before, done.version_after) = (version(&table), version(&table));
+        }
         for group in plan(&files, &open_from, layout.sort.first().map(String::as_str)) {
             match compact_group(lake, name, &table, &group, layout).await {
                 Ok((files, version)) => {

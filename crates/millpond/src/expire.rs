@@ -1,5 +1,6 @@
 //! Expiry: days of a table that are older than the pond keeps them go, in one commit.
 
+use millpond_core::units::nearest;
 use millpond_core::{Error, Kind, Result};
 use serde::Serialize;
 use serde_json::json;
@@ -92,13 +93,11 @@ impl Expired {
 ///
 /// # Errors
 /// [`Kind::BadConfig`] with the nearest name.
-pub fn check_names<'a>(retention: &[(String, u64)], known: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
-    for (name, _) in retention.iter().filter(|(name, _)| !known.clone().any(|table| table == name)) {
-        let error = Error::bad_config(format!("`[lake.retention]` names `{name}`, and there is no such table"));
-        return Err(match millpond_core::units::nearest(name, known) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error,
-        });
-    }
-    Ok(())
+pub fn check_names(retention_days: &[(String, u64)], known: &[String]) -> Result<()> {
+    let Some((name, _)) = retention_days.iter().find(|(name, _)| !known.contains(name)) else { return Ok(()) };
+    let error = Error::bad_config(format!("`[lake.retention]` names `{name}`, and there is no such table"));
+    Err(match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error,
+    })
 }

@@ -152,9 +152,9 @@ async fn old_days_expire_whole_and_in_one_commit() {
 
 #[test]
 fn a_retention_names_tables_that_there_are() {
-    let known = ["signals", "app"];
-    assert!(check_names(&[("app".into(), 3)], known.into_iter()).is_ok());
-    let error = check_names(&[("signal".into(), 3)], known.into_iter()).expect_err("an error").report();
+    let known = ["signals".to_owned(), "app".to_owned()];
+    assert!(check_names(&[("app".into(), 3)], &known).is_ok());
+    let error = check_names(&[("signal".into(), 3)], &known).expect_err("an error").report();
     assert!(error.contains("did you mean `signals`?"), "{error}");
 }
 
