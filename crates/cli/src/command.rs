@@ -43,6 +43,10 @@ pub(crate) enum Command {
     Replay(crate::replay::Arguments),
     /// Show databases, sources, sizes and speeds by day, and rows by fate
     Stats(crate::stats::Arguments),
+    /// Look after the lake: how its tables stand, fewer and larger files, what may go
+    Lake(LakeArguments),
+    /// Erase the rows for which a predicate is true, and keep the proof
+    Erase(crate::erase::Arguments),
     /// Work on sources
     Source(SourceArguments),
 }
@@ -51,6 +55,12 @@ pub(crate) enum Command {
 pub(crate) struct QuarantineArguments {
     #[command(subcommand)]
     pub(crate) command: crate::quarantine::Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LakeArguments {
+    #[command(subcommand)]
+    pub(crate) command: crate::lake::Command,
 }
 
 #[derive(Debug, Args)]

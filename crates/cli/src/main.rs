@@ -5,8 +5,10 @@ mod check;
 mod command;
 mod commit;
 mod demo;
+mod erase;
 mod explain;
 mod init;
+mod lake;
 mod output;
 mod progress;
 mod quarantine;
@@ -65,6 +67,8 @@ async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
         Command::Quarantine(arguments) => quarantine::run(pond, arguments.command).await,
         Command::Replay(arguments) => replay::run(pond, &arguments).await,
         Command::Stats(arguments) => stats::run(pond, &arguments).await,
+        Command::Lake(arguments) => lake::run(pond, arguments.command).await,
+        Command::Erase(arguments) => erase::run(pond, &arguments).await,
         Command::Source(arguments) => source::run(pond, arguments.command),
     }
 }

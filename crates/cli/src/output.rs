@@ -42,6 +42,32 @@ fn finish(written: io::Result<()>) -> Result<()> {
     }
 }
 
+/// A column of a printed list: its heading, and its text for an item.
+pub(crate) type Column<T> = (&'static str, fn(&T) -> String);
+
+/// A list as a table of text, each column as wide as it must be.
+pub(crate) fn text_table<T>(columns: &[Column<T>], items: &[T]) -> String {
+    let heading = columns.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
+    let cells = items.iter().map(|item| columns.iter().map(|(_, show)| show(item)).collect());
+    let lines: Vec<Vec<String>> = std::iter::once(heading).chain(cells).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    let text = lines.iter().map(|line| {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    });
+    text.collect()
+}
+
+/// Prints a JSON line for each item.
+pub(crate) fn print_json_lines<T: serde::Serialize>(items: &[T]) -> Result<()> {
+    for item in items {
+        let line = serde_json::to_string(item).map_err(|error| Error::bug("failed to write JSON").because(error))?;
+        print(&format!("{line}\n"))?;
+    }
+    Ok(())
+}
+
 /// Prints rows in the format that was asked for.
 pub(crate) fn print_rows(schema: &SchemaRef, batches: &[RecordBatch], format: Format) -> Result<()> {
     let mut printer = Printer::new(schema, format)?;

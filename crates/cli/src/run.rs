@@ -1,6 +1,6 @@
 //! `millpond run`: process what appears in the pond's inputs, or the named files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -78,12 +78,17 @@ pub(crate) fn end(summary: &Summary, started: Instant, json: bool) -> Result<Exi
 
 /// The pond that was named, or the nearest one.
 pub(crate) async fn load(pond: Option<&Path>) -> Result<Pond> {
-    Pond::load(&Pond::find(pond.unwrap_or(Path::new(".")))?).await
+    Pond::load(&root(pond)?).await
 }
 
 /// The lake of that pond, for reading: a mistake in a source does not keep anyone from looking.
 pub(crate) fn lake(pond: Option<&Path>) -> Result<Lake> {
-    Pond::lake_of(&Stores::default(), &Pond::find(pond.unwrap_or(Path::new(".")))?)
+    Pond::lake_of(&Stores::default(), &root(pond)?)
+}
+
+/// The folder of that pond.
+pub(crate) fn root(pond: Option<&Path>) -> Result<PathBuf> {
+    Pond::find(pond.unwrap_or(Path::new(".")))
 }
 
 fn code(summary: &Summary) -> ExitCode {

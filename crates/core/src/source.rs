@@ -21,6 +21,10 @@ pub struct Source {
     pub table: String,
     /// The output column that holds the event's time; its day is the partition.
     pub time: Option<String>,
+    /// Columns by which compacted files are sorted; empty: by `time`.
+    pub sort: Vec<String>,
+    /// Columns that people look for single values in: compacted files get bloom filters on them.
+    pub indicators: Vec<String>,
     /// Which objects it takes; none for a source that is only used by name.
     pub matches: Vec<Match>,
     /// How its files are read.
@@ -79,6 +83,14 @@ pub struct Sql {
     pub file: String,
     /// The text.
     pub text: String,
+}
+
+impl Sql {
+    /// The line on which a key of TOML stands, from 1; the first where it does not.
+    pub fn line_of(&self, key: &str) -> usize {
+        let line = self.text.lines().position(|line| line.trim_start().starts_with(key));
+        line.map_or(1, |index| index + 1)
+    }
 }
 
 /// A query that harvests detections from one file while it is processed.
@@ -158,6 +170,8 @@ impl Source {
         let version = top.count(problems, "version").unwrap_or(1) as u32;
         let description = top.text(problems, "description").unwrap_or_default();
         let time = top.text(problems, "time");
+        let sort = top.texts(problems, "sort").unwrap_or_default();
+        let indicators = top.texts(problems, "indicators").unwrap_or_default();
         let engine = top.choice(problems, "engine", &Engine::NAMES).unwrap_or_default();
         let matches = top
             .sections(problems, "match")
@@ -183,6 +197,8 @@ impl Source {
             description,
             table,
             time,
+            sort,
+            indicators,
             matches,
             format,
             packing,
@@ -489,7 +505,7 @@ mod tests {
     #[test]
     fn a_source_is_read_whole() {
         let (source, problems) = parse(
-            "version = 2\ntime = 'ts'\n[[match]]\nbucket = 'logs'\nprefix = 'app/'\nglob = '*.json'\n\
+            "version = 2\ntime = 'ts'\nsort = ['ip', 'ts']\nindicators = 'ip'\n[[match]]\nbucket = 'logs'\nprefix = 'app/'\nglob = '*.json'\n\
              [format]\ntype = 'json'\nrecords = 'a.b'\n\
              [columns]\nts = 'timestamp(ms)'\nuser = { name = 'text', tags = ['text'] }\n\
              [limits]\nmemory = '64 MiB'\nrecord_bytes = '1 MiB'\n[policy]\ndrift = 'freeze'\nduplicates = 'process'\n",
@@ -497,6 +513,7 @@ mod tests {
         assert!(problems.is_empty(), "{problems:?}");
         let source = source.expect("source");
         assert_eq!((source.table.as_str(), source.version, source.memory_bytes), ("my_app", 2, Some(64 << 20)));
+        assert_eq!((source.sort.join(" "), source.indicators.join(" ")), ("ip ts".to_owned(), "ip".to_owned()));
         let path = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(source.format, Format::Json { records: vec![path(&["a", "b"])] });
         assert!(source.matches[0].glob.matches("app/x.json") && !source.matches[0].glob.matches("x.json"));

@@ -130,6 +130,19 @@ pub fn to_lake(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         .map_err(|error| Error::bug("the transform's rows do not have the planned columns").because(error))
 }
 
+/// How much work goes into a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Finish {
+    /// It is written fast, because it lives until it is compacted.
+    #[default]
+    Landed,
+    /// It is written to be read for long: compressed harder, with bloom filters on the columns that are named.
+    Compacted {
+        /// Columns that people look for single values in.
+        indicators: Vec<String>,
+    },
+}
+
 /// Writes rows of one table, of one job or of several.
 #[derive(Debug)]
 pub struct TableWriter {
@@ -139,6 +152,7 @@ pub struct TableWriter {
     file_schema: SchemaRef,
     time: Option<usize>,
     has_jobs: bool,
+    finish: Finish,
     open: BTreeMap<i32, Part>,
     finished: Vec<EncodedFile>,
     parts: usize,
@@ -163,10 +177,16 @@ impl TableWriter {
             file_schema: Arc::new(Schema::new(fields)),
             time: time.and_then(|name| schema.index_of(name).ok()),
             has_jobs,
+            finish: Finish::Landed,
             open: BTreeMap::new(),
             finished: Vec::new(),
             parts: 0,
         }
+    }
+
+    /// A writer for rows of one day that name their jobs already, such as those of other files.
+    pub fn rewriter(schema: &SchemaRef, finish: Finish) -> Self {
+        Self { finish, ..Self::new(schema, None, false) }
     }
 
     /// The columns of the files.
@@ -243,7 +263,7 @@ impl TableWriter {
     fn write_day(&mut self, day: i32, rows: &RecordBatch, origin: &Origin) -> Result<()> {
         if !self.open.contains_key(&day) {
             self.make_room()?;
-            let part = Part::open(self.parts, rows)?;
+            let part = Part::open(self.parts, rows, &self.finish)?;
             self.parts += 1;
             self.open.insert(day, part);
         }
@@ -280,8 +300,8 @@ impl TableWriter {
 
 impl Part {
     /// A file for rows such as `first`, which are to be written to it.
-    fn open(number: usize, first: &RecordBatch) -> Result<Self> {
-        let (file, properties) = (SpooledTempFile::new(SPOOL_BYTES_MAX), properties::properties(first)?);
+    fn open(number: usize, first: &RecordBatch, finish: &Finish) -> Result<Self> {
+        let (file, properties) = (SpooledTempFile::new(SPOOL_BYTES_MAX), properties::properties(first, finish)?);
         let writer = ArrowWriter::try_new(file, first.schema(), Some(properties));
         let writer =
             writer.map_err(|error| Error::bad_config("failed to store the columns as Parquet").because(error))?;
@@ -438,6 +458,27 @@ mod tests {
         let rows: Vec<RecordBatch> = reader.expect("reader").map(|batch| batch.expect("batch")).collect();
         let jobs = rows.iter().flat_map(|rows| rows[JOB_COLUMN].as_string::<i32>());
         assert_eq!(jobs.map(|job| job.expect("a job")).collect::<Vec<_>>(), ["j"; 10]);
+    }
+
+    #[test]
+    fn compacted_files_have_bloom_filters_on_indicators_alone() {
+        let rows = batch(vec![Some(1), Some(2)]);
+        let name = rows.schema().field(0).name().clone();
+        for (finish, expected) in [
+            (Finish::Landed, false),
+            (Finish::Compacted { indicators: vec!["missing".into()] }, false),
+            (Finish::Compacted { indicators: vec![name.clone()] }, true),
+        ] {
+            let mut writer = TableWriter::rewriter(&lake_schema(&rows.schema()), finish);
+            writer.write(&rows, &Origin { job: None, day: 0 }).expect("write");
+            let mut bytes = Vec::new();
+            let mut body = writer.finish().expect("finish").remove(0).body;
+            std::io::Read::read_to_end(&mut body, &mut bytes).expect("read");
+            let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).expect("parquet");
+            let column = reader.metadata().row_group(0).column(0);
+            assert_eq!(column.bloom_filter_offset().is_some(), expected);
+            assert!(column.column_index_offset().is_some(), "pages can be pruned");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -216,6 +216,7 @@ impl Planner<'_> {
         if let Some(time) = &self.source.time {
             self.check_time(time, transform, problems);
         }
+        self.check_layout(transform, problems);
     }
 
     fn check_time(&self, time: &str, transform: &LogicalPlan, problems: &mut Problems) {
@@ -227,17 +228,18 @@ impl Planner<'_> {
                 Error::bad_config(format!("`time` names `{time}`, which is {} and no timestamp", field.data_type()))
                     .hint("declare the field as `timestamp` or convert it with `to_timestamp(…)`")
             }
-            Err(_) => {
-                let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-                let error = Error::bad_config(format!("`time` names `{time}`, which the transform does not give"));
-                match nearest(time, names.iter().copied()) {
-                    Some(near) => error.hint(format!("did you mean `{near}`?")),
-                    None => error.hint(format!("it gives {}", names.join(", "))),
-                }
-            }
+            Err(_) => not_given("time", time, schema),
         };
-        let line = config.text.lines().position(|line| line.trim_start().starts_with("time"));
-        problems.add(&config.file, line.map_or(1, |index| index + 1), &error);
+        problems.add(&config.file, config.line_of("time"), &error);
+    }
+
+    /// The columns by which files are compacted are those of the table.
+    fn check_layout(&self, transform: &LogicalPlan, problems: &mut Problems) {
+        let (schema, config) = (transform.schema().as_arrow(), &self.source.config);
+        for (key, names) in [("sort", &self.source.sort), ("indicators", &self.source.indicators)] {
+            let missing = names.iter().filter(|name| schema.field_with_name(name).is_err());
+            missing.for_each(|name| problems.add(&config.file, config.line_of(key), &not_given(key, name, schema)));
+        }
     }
 
     /// Plans everything once more now that all names are known, and notes which columns are read.
@@ -324,5 +326,15 @@ impl Prepared {
             modified_us: Some(modified_us),
             batch_rows: plan.batch_rows,
         }
+    }
+}
+
+/// A key of `source.toml` names a column that the transform does not give.
+fn not_given(key: &str, name: &str, schema: &Schema) -> Error {
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let error = Error::bad_config(format!("`{key}` names `{name}`, which the transform does not give"));
+    match nearest(name, names.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("it gives {}", names.join(", "))),
     }
 }

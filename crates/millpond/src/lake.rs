@@ -4,20 +4,25 @@
 //! root: `<table>/_delta_log/`, `<table>/_day=YYYY-MM-DD/<file>.parquet`, `_pending/` (what jobs hand to the committer)
 //! and `_batches/` (what the committer is about to commit).
 
-use std::collections::{BTreeMap, HashMap};
+mod columns;
+mod commit;
+mod history;
+mod status;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
-use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
-use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
-use deltalake_core::kernel::{Action, Add, Remove, StructField, StructType, Transaction};
+use deltalake_core::kernel::transaction::CommitProperties;
+use deltalake_core::kernel::{Action, StructField, StructType, Transaction};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get_actions};
 use deltalake_core::operations::create::CreateBuilder;
-use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use deltalake_core::protocol::SaveMode;
 use deltalake_core::{DeltaTable, DeltaTableError};
-use millpond_core::{Error, Result};
+use millpond_core::units::nearest;
+use millpond_core::{Error, Kind, Result};
 use millpond_engine::encode::{DAY_COLUMN, fits};
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -26,10 +31,19 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use url::Url;
 
+pub(crate) use self::columns::arrow_schema;
+use self::columns::{kernel_schema, missing_fields};
+pub use self::commit::{Change, Rewrite};
+use self::commit::{append, commit_actions, commit_error};
+pub use self::history::Commit;
+pub use self::status::Status;
 use crate::store::{Stores, to_url};
 
 /// The application id under which batches are recorded in each table.
 const APP_ID: &str = "millpond";
+/// Commits that may meet another writer in a row: a committer commits to a table once in seconds, and a try takes
+/// milliseconds.
+const REPLACE_TRIES_MAX: usize = 20;
 
 /// One Parquet file of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,23 +61,6 @@ pub struct LakeFile {
     /// Rows by the job that they come from, as long as the file is pending; a table's own files do not tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<(String, u64)>,
-}
-
-/// What one commit does to a table's files.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Change {
-    /// Files that come in.
-    pub adds: Vec<LakeFile>,
-    /// Files that go out; their bytes stay until the table is vacuumed.
-    pub removes: Vec<LakeFile>,
-}
-
-impl Change {
-    fn actions(&self, is_data_change: bool) -> Vec<Action> {
-        let adds = self.adds.iter().map(|file| Action::Add(add_action(file, is_data_change)));
-        let removes = self.removes.iter().map(|file| Action::Remove(remove_action(file, is_data_change)));
-        adds.chain(removes).collect()
-    }
 }
 
 /// What one version of a table changed in its rows.
@@ -116,7 +113,7 @@ impl Lake {
         &self.root
     }
 
-    fn log_store(&self, name: &str) -> Result<LogStoreRef> {
+    pub(crate) fn log_store(&self, name: &str) -> Result<LogStoreRef> {
         let url = self.root.join(&format!("{name}/"));
         let url = url.map_err(|error| Error::bug(format!("`{name}` is no table name")).because(error))?;
         let table = PrefixStore::new(Arc::clone(&self.store), name);
@@ -139,6 +136,26 @@ impl Lake {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// The tables of these names, or all.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) with the nearest name for one that does not exist.
+    pub async fn named_tables(&self, names: &[String]) -> Result<Vec<String>> {
+        let known = self.tables().await?;
+        if names.is_empty() {
+            return Ok(known);
+        }
+        for name in names.iter().filter(|name| !known.contains(name)) {
+            let error = Error::bad_config(format!("the lake has no table `{name}`"));
+            return Err(match nearest(name, known.iter().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None if known.is_empty() => error.hint("it is empty: `millpond run --once` fills it"),
+                None => error.hint(format!("its tables are {}", known.join(", "))),
+            });
+        }
+        Ok(known.into_iter().filter(|table| names.contains(table)).collect())
     }
 
     /// A table at its newest version, if it exists.
@@ -247,21 +264,46 @@ impl Lake {
         let properties = CommitProperties::default()
             .with_application_transaction(Transaction::new(APP_ID, batch))
             .with_metadata([("batch".to_owned(), batch.into())]);
-        let operation = DeltaOperation::Write {
-            mode: SaveMode::Append,
-            partition_by: Some(vec![DAY_COLUMN.to_owned()]),
-            predicate: None,
-        };
-        commit_actions(name, table, change.actions(true), properties, operation).await
+        commit_actions(name, table, change.actions(true), properties, append()).await.map(|_| ())
     }
 
-    /// Puts files in the place of others that hold the same rows, in one commit that tells readers of changes so.
+    /// Puts files in the place of others, in one commit; gives the version that holds it. `table` is as it was read when
+    /// the change was decided. What others added since stays and is no conflict. Delta's own checker is not asked: it
+    /// passes over removals that changed no rows, so that two compactions of the same files would double their rows.
     ///
     /// # Errors
-    /// [`Kind::Conflict`](millpond_core::Kind::Conflict) when the table changed since `table` was read.
-    pub async fn compact(&self, name: &str, table: &DeltaTable, change: &Change, target_bytes: u64) -> Result<()> {
-        let operation = DeltaOperation::Optimize { predicate: None, target_size: target_bytes as i64 };
-        commit_actions(name, table, change.actions(false), CommitProperties::default(), operation).await
+    /// [`Kind::Conflict`](millpond_core::Kind::Conflict) when one of the files that go is gone already, or other writers
+    /// were first too often: look again and decide again.
+    pub async fn replace(&self, name: &str, table: &DeltaTable, change: &Change, rewrite: &Rewrite) -> Result<u64> {
+        let mut table = table.clone();
+        for _ in 0..REPLACE_TRIES_MAX {
+            let actions = change.actions(rewrite.is_data_change());
+            let properties = CommitProperties::default().with_metadata(change.metadata());
+            match commit_actions(name, &table, actions, properties, rewrite.operation()).await {
+                Err(error) if error.kind() == Kind::Conflict => {}
+                other => return other,
+            }
+            table = self.table(name).await?.ok_or_else(|| Error::conflict(format!("table `{name}` is gone")))?;
+            let live: HashSet<String> = files_of(name, &table)?.into_iter().map(|file| file.path).collect();
+            if change.is_done(&live) {
+                // The answer to the commit was lost, or another process made the same files of the same ones.
+                return Ok(table.version().unwrap_or_default() as u64);
+            }
+            if let Some(gone) = change.removes.iter().find(|file| !live.contains(&file.path)) {
+                return Err(Error::conflict(format!("`{name}/{}` was replaced by another writer", gone.path)));
+            }
+        }
+        Err(Error::conflict(format!("other writers to table `{name}` were first {REPLACE_TRIES_MAX} times")))
+    }
+
+    /// Adds files to a table in one commit without a batch: what no job wrote.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`](millpond_core::Kind::Conflict) when other writers were first too often.
+    pub async fn append(&self, name: &str, schema: &Schema, adds: Vec<LakeFile>) -> Result<u64> {
+        let change = Change { adds, removes: Vec::new() };
+        let table = self.table_for(name, schema).await?;
+        self.replace(name, &table, &change, &Rewrite::Append).await
     }
 
     /// The files of a table and its newest version, read together.
@@ -358,58 +400,6 @@ impl Lake {
     }
 }
 
-fn arrow_schema(name: &str, table: &DeltaTable) -> Result<SchemaRef> {
-    let failed =
-        |error: &dyn std::fmt::Display| Error::transient(format!("failed to read the columns of `{name}`: {error}"));
-    let state = table.snapshot().map_err(|error| failed(&error))?;
-    let schema: Schema = state.schema().as_ref().try_into_arrow().map_err(|error| failed(&error))?;
-    Ok(Arc::new(schema))
-}
-
-fn kernel_schema(name: &str, schema: &Schema) -> Result<StructType> {
-    schema
-        .try_into_kernel()
-        .map_err(|error| Error::bad_config(format!("failed to store the columns of `{name}`")).because(error))
-}
-
-/// Fields that a table lacks; a struct that lacks fields counts as lacking.
-fn missing_fields(stored: &Schema, given: &Schema) -> Vec<Arc<Field>> {
-    let lacks = |field: &&Arc<Field>| match stored.field_with_name(field.name()) {
-        Ok(known) => lacks_part(known.data_type(), field.data_type()),
-        Err(_) => true,
-    };
-    given.fields().iter().filter(lacks).cloned().collect()
-}
-
-fn lacks_part(stored: &DataType, given: &DataType) -> bool {
-    match (stored, given) {
-        (DataType::Struct(stored), DataType::Struct(given)) => {
-            given.iter().any(|field| match stored.iter().find(|known| known.name() == field.name()) {
-                Some(known) => lacks_part(known.data_type(), field.data_type()),
-                None => true,
-            })
-        }
-        (DataType::List(stored), DataType::List(given)) => lacks_part(stored.data_type(), given.data_type()),
-        _ => false,
-    }
-}
-
-/// One commit, against exactly the version that `table` was read at.
-async fn commit_actions(
-    name: &str,
-    table: &DeltaTable,
-    actions: Vec<Action>,
-    properties: CommitProperties,
-    operation: DeltaOperation,
-) -> Result<()> {
-    let state = table.snapshot().map_err(|error| commit_error(name, error))?;
-    let committed = CommitBuilder::from(properties.with_max_retries(0))
-        .with_actions(actions)
-        .build(Some(state.snapshot()), table.log_store(), operation)
-        .await;
-    committed.map(|_| ()).map_err(|error| commit_error(name, error))
-}
-
 /// A table, as it was read, as DataFusion reads it.
 ///
 /// # Errors
@@ -444,46 +434,4 @@ pub fn files_of(name: &str, table: &DeltaTable) -> Result<Vec<LakeFile>> {
 /// The partition that a file's path names.
 pub(crate) fn day_of(path: &str) -> &str {
     path.strip_prefix(DAY_COLUMN).and_then(|rest| rest.get(1..)).and_then(|rest| rest.split('/').next()).unwrap_or("")
-}
-
-fn partition(file: &LakeFile) -> HashMap<String, Option<String>> {
-    HashMap::from([(DAY_COLUMN.to_owned(), Some(file.day.clone()))])
-}
-
-fn add_action(file: &LakeFile, is_data_change: bool) -> Add {
-    Add {
-        path: file.path.clone(),
-        partition_values: partition(file),
-        size: file.bytes as i64,
-        modification_time: chrono::Utc::now().timestamp_millis(),
-        data_change: is_data_change,
-        stats: Some(file.statistics.clone()),
-        ..Add::default()
-    }
-}
-
-fn remove_action(file: &LakeFile, is_data_change: bool) -> Remove {
-    Remove {
-        path: file.path.clone(),
-        data_change: is_data_change,
-        deletion_timestamp: Some(chrono::Utc::now().timestamp_millis()),
-        extended_file_metadata: Some(true),
-        partition_values: Some(partition(file)),
-        size: Some(file.bytes as i64),
-        ..Remove::default()
-    }
-}
-
-fn commit_error(name: &str, error: DeltaTableError) -> Error {
-    let message = format!("failed to commit to table `{name}`");
-    match error {
-        DeltaTableError::VersionAlreadyExists(_)
-        | DeltaTableError::Transaction {
-            source:
-                TransactionError::CommitConflict(_)
-                | TransactionError::VersionAlreadyExists(_)
-                | TransactionError::MaxCommitAttempts(_),
-        } => Error::conflict(message).because(error),
-        _ => Error::transient(message).because(error),
-    }
 }

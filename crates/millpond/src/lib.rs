@@ -4,9 +4,13 @@
 //! only writer of table metadata and the only arbiter of what is done. No entry point holds product logic: the command,
 //! and whatever else wakes the program, calls these functions.
 
+pub mod audit;
 pub mod clock;
 pub mod committer;
+pub mod compaction;
 pub mod crash;
+pub mod erase;
+pub mod expire;
 pub mod explain;
 mod intake;
 pub mod job_threads;
@@ -27,4 +31,5 @@ pub mod source_test;
 pub mod stats;
 pub mod store;
 pub mod tables;
+pub mod vacuum;
 pub mod worker;

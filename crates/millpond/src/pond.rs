@@ -122,12 +122,30 @@ impl Pond {
     /// # Errors
     /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when `millpond.toml` is wrong or the lake cannot be opened.
     pub fn lake_of(stores: &Stores, root: &Path) -> Result<Lake> {
+        Lake::open(stores, &Self::config_of(root)?.lake, root)
+    }
+
+    /// `millpond.toml` of the pond in `root` alone.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when it is wrong.
+    pub fn config_of(root: &Path) -> Result<PondConfig> {
         let mut problems = Problems::default();
         let text = read(&root.join(CONFIG_FILE))?;
         let config = PondConfig::parse(CONFIG_FILE, &text, MEMORY_BYTES, &mut problems);
         problems.into_result()?;
-        let config = config.ok_or_else(|| Error::bug("a configuration without problems was not read"))?;
-        Lake::open(stores, &config.lake, root)
+        config.ok_or_else(|| Error::bug("a configuration without problems was not read"))
+    }
+
+    /// The sources of the pond in `root` as they are written, without planning their SQL.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when a `source.toml` is wrong.
+    pub fn sources_of(root: &Path) -> Result<Vec<Source>> {
+        let mut problems = Problems::default();
+        let sources = read_sources(root, &mut problems)?;
+        problems.into_result()?;
+        Ok(sources)
     }
 
     /// What tells whether a file of the pond changed: the newest time and the number of its files.

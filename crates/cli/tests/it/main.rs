@@ -4,6 +4,7 @@ mod check;
 mod crash;
 mod demo;
 mod http;
+mod lake;
 mod peers;
 mod pond;
 mod query;

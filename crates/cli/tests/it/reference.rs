@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::pond::{Ran, millpond};
 
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 24] = [
     &[],
     &["demo"],
     &["init"],
@@ -19,6 +19,13 @@ const COMMANDS: [&[&str]; 17] = [
     &["quarantine", "ls"],
     &["quarantine", "show"],
     &["stats"],
+    &["lake"],
+    &["lake", "status"],
+    &["lake", "compact"],
+    &["lake", "vacuum"],
+    &["lake", "expire"],
+    &["lake", "history"],
+    &["erase"],
     &["source"],
     &["source", "learn"],
     &["source", "packs"],

@@ -4,6 +4,7 @@ use super::section::{Problems, Section};
 use crate::columns::Column;
 use crate::error::{Error, Result};
 use crate::glob::Glob;
+use crate::units::parse_ms;
 
 /// The pond's own settings, as written in `millpond.toml`.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +15,8 @@ pub struct PondConfig {
     pub inputs: Vec<Input>,
     /// Where the lake lies: a folder, relative to the pond, or a `file://` URL.
     pub lake: String,
+    /// For how many days rows are kept, by table; a table that is not named keeps them for ever.
+    pub retention_days: Vec<(String, u64)>,
     /// Memory for all jobs together.
     pub memory_bytes: u64,
     /// Memory for one job whose source does not say otherwise.
@@ -94,15 +97,15 @@ impl PondConfig {
         let name = top.text(problems, "name").unwrap_or_else(|| "pond".to_owned());
         let inputs =
             top.sections(problems, "input").into_iter().filter_map(|section| parse_input(section, problems)).collect();
-        let lake = top.section(problems, "lake").and_then(|mut section| {
-            let url = section.text(problems, "url");
-            section.finish(problems);
-            url
-        });
+        let (lake, retention_days) = match top.section(problems, "lake") {
+            Some(section) => parse_lake(section, problems),
+            None => Default::default(),
+        };
         let mut config = Self {
             name,
             inputs,
             lake: lake.unwrap_or_else(|| "lake".to_owned()),
+            retention_days,
             memory_bytes,
             job_memory_bytes: JOB_MEMORY_BYTES,
             jobs: None,
@@ -158,6 +161,31 @@ const JOB_MEMORY_BYTES: u64 = 256 << 20;
 const GROUP_FILES: u64 = 256;
 /// How often an input is listed.
 const POLL_MS: u64 = 2_000;
+const MS_PER_DAY: u64 = 86_400_000;
+
+/// Where the lake lies, and for how many days its tables keep rows.
+fn parse_lake(mut section: Section<'_>, problems: &mut Problems) -> (Option<String>, Vec<(String, u64)>) {
+    let url = section.text(problems, "url");
+    let mut retention_days = Vec::new();
+    for (table, text) in section.named_texts(problems, "retention") {
+        match parse_days(&text) {
+            Ok(days) => retention_days.push((table, days)),
+            Err(error) => section.refuse(problems, "retention", &error),
+        }
+    }
+    section.finish(problems);
+    (url, retention_days)
+}
+
+/// A time in whole days, such as `400d`.
+fn parse_days(text: &str) -> Result<u64> {
+    let ms = parse_ms(text)?;
+    if ms == 0 || !ms.is_multiple_of(MS_PER_DAY) {
+        return Err(Error::bad_config(format!("a table cannot keep its rows for `{text}`"))
+            .hint("tables are parted by day: write whole days, such as `400d`"));
+    }
+    Ok(ms / MS_PER_DAY)
+}
 
 fn parse_input(mut section: Section<'_>, problems: &mut Problems) -> Option<Input> {
     let url = section.text(problems, "url");
@@ -219,6 +247,16 @@ mod tests {
             "millpond.toml:1: unknown key `nme`\n  hint: did you mean `name`?",
         ];
         assert_eq!(problems, expected);
+    }
+
+    #[test]
+    fn tables_keep_rows_for_whole_days() {
+        let (config, problems) = parse("[lake.retention]\nsignals = '400d'\nportal = '30 d'\n");
+        assert!(problems.is_empty(), "{problems:?}");
+        let kept = config.expect("config").retention_days;
+        assert_eq!(kept, [("signals".to_owned(), 400), ("portal".to_owned(), 30)]);
+        let (_, problems) = parse("[lake.retention]\nsignals = '36 h'\n");
+        assert!(problems[0].contains("a table cannot keep its rows for `36 h`"), "{problems:?}");
     }
 
     #[test]

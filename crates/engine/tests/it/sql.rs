@@ -331,3 +331,14 @@ fn memory_is_a_limit() {
     let error = run_prepared(&prepared, &input).map(|_| ()).expect_err("memory");
     assert_eq!(error.kind(), Kind::TooBig, "{error:?}");
 }
+
+#[test]
+fn compaction_sorts_by_columns_of_the_output() {
+    let config = "sort = ['id', 'tme']\nindicators = 'ip'\nformat = 'json'\n";
+    let problems = prepared(config, "select id, id as time from input", &[]).expect_err("columns");
+    assert!(problems[0].contains("`sort` names `tme`, which the transform does not give"), "{problems:?}");
+    assert!(
+        problems[0].contains("did you mean `time`?") && problems[1].contains("toml:2: `indicators`"),
+        "{problems:?}"
+    );
+}

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use arrow::datatypes::Schema;
+use millpond::audit::audit_schema;
 use millpond::committer::receipts_schema;
 use millpond::pipeline::{quarantine_schema, signals_schema};
 
@@ -23,6 +24,7 @@ fn the_page_on_tables_is_true() {
         true,
     );
     table(&mut page, "receipts", "one row for each job, or each failed try of one", &receipts_schema(), false);
+    table(&mut page, "audit", "one row for each vacuum, expiry or erasure of a table", &audit_schema(), false);
     hold(&page, "tables.md");
 }
 
