@@ -31,7 +31,7 @@ impl Batch {
         for (position, message) in messages.iter().enumerate() {
             let notice = notice::parse(message.body.as_bytes());
             for appeared in notice.appeared {
-                batch.deliveries.push(Delivery { event: Event::from(appeared), number: message.deliveries });
+                batch.deliveries.push(Delivery::new(Event::from(appeared), message.deliveries));
                 batch.message_of.push(position);
             }
             if !notice.problems.is_empty() {
