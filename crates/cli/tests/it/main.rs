@@ -7,6 +7,7 @@ mod http;
 mod peers;
 mod pond;
 mod query;
+mod queue;
 mod readme;
 mod reference;
 mod run;
