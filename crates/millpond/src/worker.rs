@@ -170,6 +170,7 @@ impl Worker {
             stores,
             clock: Clock::system(),
             io: tokio::runtime::Handle::current(),
+            promotes: false,
         };
         let mut worker = Self {
             node: Arc::new(node),
@@ -295,15 +296,7 @@ impl Worker {
         };
         match loaded.await {
             Ok(pond) => {
-                let Node { lake, ledger, stores, clock, io, .. } = self.node.as_ref();
-                self.node = Arc::new(Node {
-                    pond: Arc::new(pond),
-                    lake: Arc::clone(lake),
-                    ledger: ledger.clone(),
-                    stores: Arc::clone(stores),
-                    clock: clock.clone(),
-                    io: io.clone(),
-                });
+                self.node = Arc::new(Node { pond: Arc::new(pond), ..Node::clone(&self.node) });
                 self.progress.note("the pond changed and was read again");
             }
             Err(error) => self
@@ -476,6 +469,8 @@ impl Worker {
                     self.progress.ended(&receipt);
                     !receipt.status.is_final()
                 }
+                // This worker's node promotes nothing, so nothing ends this way.
+                Ok(Outcome::TooBig(error)) => return Err(error),
                 Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => {
                     self.summary.postponed += 1;
                     self.progress.postponed(event, &error);
