@@ -308,7 +308,7 @@ impl Worker {
         };
         match loaded.await {
             Ok(pond) => {
-                self.node = Arc::new(self.node.with_pond(pond));
+                self.node = Arc::new(Node { pond: Arc::new(pond), ..Node::clone(&self.node) });
                 self.progress.note("the pond changed and was read again");
                 true
             }
@@ -528,6 +528,8 @@ impl Worker {
                         false => intake.end(item),
                     }
                 }
+                // This worker's node promotes nothing, so nothing ends this way.
+                Ok(Outcome::TooBig(error)) => return Err(error),
                 Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => {
                     self.summary.postponed += 1;
                     self.progress.postponed(event, &error);
