@@ -520,6 +520,10 @@ impl Worker {
                 Ok(Outcome::Handed(receipt)) => {
                     self.uncommitted += 1;
                     self.progress.ended(&receipt);
+                    if self.committer.is_none() {
+                        // Whoever commits may find that it was done before; here it counts as it ended.
+                        self.summary.add(&receipt);
+                    }
                     let has_failed = receipt.status == Status::Failed;
                     let error = receipt.error.as_deref().unwrap_or("no reason given");
                     self.tell_guard(event, &spent(&self.node, &receipt), has_failed.then_some(error));
