@@ -31,7 +31,7 @@ impl Batch {
         for (position, message) in messages.iter().enumerate() {
             let notice = notice::parse(message.body.as_bytes());
             for appeared in notice.appeared {
-                batch.deliveries.push(Delivery { event: Event::from(appeared), number: message.deliveries });
+                batch.deliveries.push(Delivery::new(Event::from(appeared), message.deliveries));
                 batch.message_of.push(position);
             }
             if !notice.problems.is_empty() {
@@ -40,6 +40,12 @@ impl Batch {
             }
         }
         batch
+    }
+
+    /// The positions of the messages of which an event is for a larger lane.
+    pub(crate) fn promoted(&self, outcomes: &[Result<Outcome>]) -> BTreeSet<usize> {
+        let ends = self.message_of.iter().zip(outcomes);
+        ends.filter(|(_, outcome)| matches!(outcome, Ok(Outcome::TooBig(_)))).map(|(position, _)| *position).collect()
     }
 
     /// The positions of the messages of which an event comes back.
@@ -52,7 +58,7 @@ impl Batch {
 /// Whether an event has not come to its end.
 fn comes_back(outcome: &Result<Outcome>) -> bool {
     match outcome {
-        Ok(Outcome::AlreadyDone) => false,
+        Ok(Outcome::AlreadyDone | Outcome::TooBig(_)) => false,
         Ok(Outcome::Handed(receipt)) => !receipt.status.is_final(),
         Err(_) => true,
     }
@@ -73,6 +79,8 @@ pub(crate) struct Counts {
     pub(crate) done: usize,
     /// Of these: files in quarantine as a whole.
     pub(crate) quarantined: usize,
+    /// Events that went on to a larger lane, or a router's to any.
+    pub(crate) forwarded: usize,
     /// Events that did not.
     pub(crate) failed: usize,
     /// Messages that come back.
@@ -87,9 +95,10 @@ pub(crate) struct Counts {
 
 impl Counts {
     pub(crate) fn add(&mut self, outcome: &Result<Outcome>) {
-        match comes_back(outcome) {
-            true => self.failed += 1,
-            false => self.done += 1,
+        match outcome {
+            Ok(Outcome::TooBig(_)) => self.forwarded += 1,
+            outcome if comes_back(outcome) => self.failed += 1,
+            _ => self.done += 1,
         }
         if let Ok(Outcome::Handed(receipt)) = outcome {
             self.add_receipt(receipt);

@@ -9,18 +9,18 @@ use millpond::clock::Clock;
 use millpond::committer::{Committed, Committer};
 use millpond::job_threads::JobThreads;
 use millpond::ledger::Ledger;
-use millpond::pipeline::{Node, quarantine_notice};
+use millpond::pipeline::{Node, Outcome, quarantine_notice};
 use millpond::queue::SqsQueue;
 use millpond::store::Stores;
 use millpond_core::receipt::Status;
 use millpond_core::{Error, Result, notice};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tracing::Instrument;
 
 use crate::batch::{Batch, Counts, failures};
 use crate::jobs;
-use crate::lanes::lane_for;
+use crate::lanes::{lane_above, lane_for};
 use crate::logging::process_memory_peak_bytes;
 use crate::pond::Folder;
 use crate::request::{Message, Request, read};
@@ -33,8 +33,10 @@ pub(crate) struct Handler {
     node: Arc<Node>,
     threads: JobThreads,
     committer: Mutex<Committer>,
-    /// The queues of the lanes, in their order.
-    lanes: Vec<SqsQueue>,
+    /// The same node for batches of a lane that another one is above.
+    promoting: Arc<Node>,
+    /// The queues of the lanes, in their order, each opened when it is first needed.
+    lanes: Vec<OnceCell<SqsQueue>>,
     _folder: Folder,
 }
 
@@ -61,16 +63,14 @@ impl Handler {
             stores,
             clock: Clock::system(),
             io: tokio::runtime::Handle::current(),
+            promotes: false,
         };
-        let mut lanes = Vec::new();
-        for lane in &settings.lanes {
-            lanes.push(SqsQueue::open(&lane.queue).await?);
-        }
         let handler = Self {
             threads: JobThreads::new(settings.threads())?,
+            promoting: Arc::new(Node { promotes: true, ..node.clone() }),
             node: Arc::new(node),
             committer: Mutex::new(committer),
-            lanes,
+            lanes: settings.lanes.iter().map(|_| OnceCell::new()).collect(),
             settings,
             _folder: folder,
         };
@@ -123,7 +123,12 @@ impl Handler {
                 };
                 let (returned, counts) = self.take(&[message], deadline).await;
                 match returned.is_empty() {
-                    true => Ok(json!({"events": counts.events, "done": counts.done, "rows": counts.rows})),
+                    true => Ok(json!({
+                        "events": counts.events,
+                        "done": counts.done,
+                        "forwarded": counts.forwarded,
+                        "rows": counts.rows,
+                    })),
                     false => Err(Error::transient(format!("{} of {} events come back", counts.failed, counts.events))),
                 }
             }
@@ -138,7 +143,7 @@ impl Handler {
         let mut returned = self.quarantine(messages, &batch).await;
         match self.settings.mode {
             Mode::Route => returned.extend(self.forward(messages, &batch, &mut counts).await),
-            _ => returned.extend(self.process(&batch, deadline, &mut counts).await),
+            _ => returned.extend(self.process(messages, &batch, deadline, &mut counts).await),
         }
         if self.settings.mode == Mode::Both {
             self.commit_if_there_is_time(deadline).await;
@@ -149,6 +154,7 @@ impl Handler {
             events = counts.events,
             done = counts.done,
             quarantined = counts.quarantined,
+            forwarded = counts.forwarded,
             failed = counts.failed,
             returned = counts.returned,
             rows = counts.rows,
@@ -173,18 +179,38 @@ impl Handler {
         }
     }
 
-    async fn process(&self, batch: &Batch, deadline: Instant, counts: &mut Counts) -> BTreeSet<usize> {
-        let outcomes = jobs::run(&self.node, &self.threads, &batch.deliveries, deadline).await;
+    /// Runs the jobs of a batch; gives the positions of the messages that come back. Those with a job that is too large
+    /// for this lane are sent on to the next one, if there is one.
+    async fn process(
+        &self,
+        messages: &[Message],
+        batch: &Batch,
+        deadline: Instant,
+        counts: &mut Counts,
+    ) -> BTreeSet<usize> {
+        // A batch has one queue.
+        let above = messages.first().and_then(|message| lane_above(&self.settings.lanes, &message.queue));
+        let node = if above.is_some() { &self.promoting } else { &self.node };
+        let outcomes = jobs::run(node, &self.threads, &batch.deliveries, deadline).await;
         for (delivery, outcome) in batch.deliveries.iter().zip(&outcomes) {
             counts.add(outcome);
-            if let Err(error) = outcome {
+            if let Err(error) | Ok(Outcome::TooBig(error)) = outcome {
                 tracing::warn!(object = delivery.event.uri, kind = error.kind().name(), "{}", error.report());
             }
         }
-        batch.returned(&outcomes)
+        let mut returned = batch.returned(&outcomes);
+        if let Some(above) = above {
+            // A message that comes back does so as a whole.
+            let members: Vec<usize> = batch.promoted(&outcomes).difference(&returned).copied().collect();
+            if !self.send(above, messages, &members).await {
+                returned.extend(members);
+            }
+        }
+        returned
     }
 
-    /// Sends each message on, as it is, to the queue of its largest object's lane. Those without an object end here.
+    /// Sends each message on, as it is, to the queue of its largest object's lane; gives the positions of those that come
+    /// back. Messages without an object end here.
     async fn forward(&self, messages: &[Message], batch: &Batch, counts: &mut Counts) -> BTreeSet<usize> {
         let mut lane_of: Vec<Option<usize>> = vec![None; messages.len()];
         for (position, delivery) in batch.message_of.iter().zip(&batch.deliveries) {
@@ -192,20 +218,32 @@ impl Handler {
             lane_of[*position] = lane_of[*position].max(Some(lane));
         }
         let mut returned = BTreeSet::new();
-        for (lane, queue) in self.lanes.iter().enumerate() {
+        for lane in 0..self.lanes.len() {
             let members: Vec<usize> = (0..messages.len()).filter(|position| lane_of[*position] == Some(lane)).collect();
-            let bodies: Vec<String> = members.iter().map(|position| messages[*position].body.clone()).collect();
-            if bodies.is_empty() {
-                continue;
-            }
-            if let Err(error) = queue.send(&bodies).await {
-                tracing::warn!("{}", error.report());
+            if !self.send(lane, messages, &members).await {
                 returned.extend(members);
             }
         }
-        let failed = batch.message_of.iter().filter(|position| returned.contains(position)).count();
-        (counts.failed, counts.done) = (failed, counts.events - failed);
+        counts.failed = batch.message_of.iter().filter(|position| returned.contains(position)).count();
+        counts.forwarded = counts.events - counts.failed;
         returned
+    }
+
+    /// Sends the bodies of some messages to the queue of a lane; says whether all of them are there.
+    async fn send(&self, lane: usize, messages: &[Message], members: &[usize]) -> bool {
+        if members.is_empty() {
+            return true;
+        }
+        let bodies: Vec<String> = members.iter().map(|position| messages[*position].body.clone()).collect();
+        let open = || SqsQueue::open(&self.settings.lanes[lane].queue);
+        let sent = match self.lanes[lane].get_or_try_init(open).await {
+            Ok(queue) => queue.send(&bodies).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &sent {
+            tracing::warn!("{}", error.report());
+        }
+        sent.is_ok()
     }
 
     /// Commits what is pending.

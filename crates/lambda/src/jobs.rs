@@ -98,7 +98,7 @@ mod tests {
             size_bytes: *size_bytes,
             time_us: None,
         };
-        sizes.iter().map(|size| Delivery { event: event(size), number: 1 }).collect()
+        sizes.iter().map(|size| Delivery::new(event(size), 1)).collect()
     }
 
     #[test]

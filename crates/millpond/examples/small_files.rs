@@ -132,7 +132,15 @@ async fn run(folder: &std::path::Path, files: usize, group: usize) {
     let place = Place::open(&stores, "memory://raw/logs", folder).expect("place");
     let mut committer = Committer::new(Arc::clone(&opened), Arc::clone(&ledger));
     let io = tokio::runtime::Handle::current();
-    let node = Arc::new(Node { pond, lake: opened, ledger: Some(ledger), stores, clock: Clock::system(), io });
+    let node = Arc::new(Node {
+        pond,
+        lake: opened,
+        ledger: Some(ledger),
+        stores,
+        clock: Clock::system(),
+        io,
+        promotes: false,
+    });
     let objects: Vec<_> = futures::StreamExt::collect(place.list()).await;
     let deliveries: Vec<Delivery> =
         objects.into_iter().map(|object| Delivery::new(object.expect("object").into(), 1)).collect();

@@ -145,7 +145,7 @@ pub fn planned(name: &str, table: &DeltaTable, layout: &Layout, now_us: i64) -> 
 }
 
 fn version(table: &DeltaTable) -> u64 {
-    table.version().unwrap_or_default() as u64
+    table.version().unwrap_or_default()
 }
 
 impl Compacted {

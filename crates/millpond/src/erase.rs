@@ -71,7 +71,7 @@ pub async fn erase(
     let mut conflicts = 0;
     loop {
         let Some((table, files)) = lake.files(name).await? else { return Ok(None) };
-        let version_before = table.version().unwrap_or_default() as u64;
+        let version_before = table.version().unwrap_or_default();
         let mut done =
             Erased { table: name.to_owned(), version_before, version_after: version_before, ..Erased::default() };
         let predicate = match Predicate::parse(text, &arrow_schema(name, &table)?)? {

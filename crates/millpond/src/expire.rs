@@ -65,7 +65,7 @@ pub async fn expire(lake: &Lake, name: &str, keep_days: u64, is_dry_run: bool, n
             rows: done.rows,
             files: done.files,
             bytes: done.bytes,
-            version_before: table.version().map(|version| version as u64),
+            version_before: table.version(),
             version_after: Some(version),
             ..Entry::default()
         };

@@ -147,7 +147,7 @@ impl Lake {
         if names.is_empty() {
             return Ok(known);
         }
-        for name in names.iter().filter(|name| !known.contains(name)) {
+        if let Some(name) = names.iter().find(|name| !known.contains(name)) {
             let error = Error::bad_config(format!("the lake has no table `{name}`"));
             return Err(match nearest(name, known.iter().map(String::as_str)) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
@@ -287,7 +287,7 @@ impl Lake {
             let live: HashSet<String> = files_of(name, &table)?.into_iter().map(|file| file.path).collect();
             if change.is_done(&live) {
                 // The answer to the commit was lost, or another process made the same files of the same ones.
-                return Ok(table.version().unwrap_or_default() as u64);
+                return Ok(table.version().unwrap_or_default());
             }
             if let Some(gone) = change.removes.iter().find(|file| !live.contains(&file.path)) {
                 return Err(Error::conflict(format!("`{name}/{}` was replaced by another writer", gone.path)));
@@ -321,7 +321,7 @@ impl Lake {
     /// # Errors
     /// As [`Lake::table`].
     pub async fn version(&self, name: &str) -> Result<Option<u64>> {
-        Ok(self.table(name).await?.and_then(|table| table.version()).map(|version| version as u64))
+        Ok(self.table(name).await?.and_then(|table| table.version()))
     }
 
     /// What changed in a table in the version after `version - 1`. `None`: the log does not reach back so far.

@@ -50,7 +50,7 @@ use group::Group;
 const FETCHES_MAX: usize = 16;
 
 /// What every job on this machine shares.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Node {
     /// The pond: configuration, sources, tables.
     pub pond: Arc<Pond>,
@@ -64,6 +64,9 @@ pub struct Node {
     pub clock: Clock,
     /// The runtime on which network reads run while a job's thread decodes.
     pub io: tokio::runtime::Handle,
+    /// Whether there is a larger machine for a job that reaches a limit: it then leaves nothing here and ends as
+    /// [`Outcome::TooBig`]. Else its file goes to quarantine.
+    pub promotes: bool,
 }
 
 impl Node {
@@ -76,19 +79,7 @@ impl Node {
         let lake = Arc::new(pond.open_lake(&stores).await?);
         let ledger = Some(Arc::new(Ledger::new(Arc::clone(&lake))));
         let io = tokio::runtime::Handle::current();
-        Ok(Self { pond: Arc::new(pond), lake, ledger, stores, clock: Clock::system(), io })
-    }
-
-    /// The same with another pond.
-    pub(crate) fn with_pond(&self, pond: Pond) -> Self {
-        Self {
-            pond: Arc::new(pond),
-            lake: Arc::clone(&self.lake),
-            ledger: self.ledger.clone(),
-            stores: Arc::clone(&self.stores),
-            clock: self.clock.clone(),
-            io: self.io.clone(),
-        }
+        Ok(Self { pond: Arc::new(pond), lake, ledger, stores, clock: Clock::system(), io, promotes: false })
     }
 
     /// The ledger of the node's lake.
@@ -149,6 +140,8 @@ pub enum Outcome {
     Handed(Box<Receipt>),
     /// The object was dealt with before.
     AlreadyDone,
+    /// The job reached this limit, and the node [promotes](Node::promotes): the event is for a larger machine.
+    TooBig(Error),
 }
 
 /// One try at one job.
@@ -287,6 +280,7 @@ async fn take(
     match attempt.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))) {
         Ok(written) => commit::done(group, &job, written, memory.peak_bytes()).await,
         Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => Err(error),
+        Err(error) if node.promotes && error.kind() == Kind::TooBig => Ok(group::Taken::TooBig(error)),
         Err(error) => commit::stopped(group, &job, error, memory.peak_bytes()),
     }
 }

@@ -74,7 +74,7 @@ pub async fn vacuum(
     // Looked at first: what is committed from now on is in the version that is read next, or young.
     let handed_over = handed_over(lake).await?;
     let Some(table) = lake.table(name).await? else { return Ok(None) };
-    let version = table.version().map(|version| version as u64);
+    let version = table.version();
     let planned = table
         .vacuum()
         .with_mode(VacuumMode::Full)

@@ -308,7 +308,7 @@ impl Worker {
         };
         match loaded.await {
             Ok(pond) => {
-                self.node = Arc::new(self.node.with_pond(pond));
+                self.node = Arc::new(Node { pond: Arc::new(pond), ..Node::clone(&self.node) });
                 self.progress.note("the pond changed and was read again");
                 true
             }
@@ -520,6 +520,10 @@ impl Worker {
                 Ok(Outcome::Handed(receipt)) => {
                     self.uncommitted += 1;
                     self.progress.ended(&receipt);
+                    if self.committer.is_none() {
+                        // Whoever commits may find that it was done before; here it counts as it ended.
+                        self.summary.add(&receipt);
+                    }
                     let has_failed = receipt.status == Status::Failed;
                     let error = receipt.error.as_deref().unwrap_or("no reason given");
                     self.tell_guard(event, &spent(&self.node, &receipt), has_failed.then_some(error));
@@ -528,6 +532,8 @@ impl Worker {
                         false => intake.end(item),
                     }
                 }
+                // This worker's node promotes nothing, so nothing ends this way.
+                Ok(Outcome::TooBig(error)) => return Err(error),
                 Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => {
                     self.summary.postponed += 1;
                     self.progress.postponed(event, &error);

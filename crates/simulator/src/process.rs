@@ -81,19 +81,13 @@ pub(crate) fn open_node(
         stores: Arc::new(stores),
         clock: Clock::new(move || clock.now_us() + skew_us),
         io: tokio::runtime::Handle::current(),
+        promotes: false,
     }))
 }
 
 /// The same machine after its pond was read again.
 pub(crate) fn with_pond(node: &Node, pond: &Arc<Pond>) -> Arc<Node> {
-    Arc::new(Node {
-        pond: Arc::clone(pond),
-        lake: Arc::clone(&node.lake),
-        ledger: node.ledger.clone(),
-        stores: Arc::clone(&node.stores),
-        clock: node.clock.clone(),
-        io: node.io.clone(),
-    })
+    Arc::new(Node { pond: Arc::clone(pond), ..Node::clone(node) })
 }
 
 /// What a process came to.
@@ -188,6 +182,10 @@ fn event_of(appeared: Appeared) -> Event {
 fn note_outcome(worked: &mut Worked, outcome: Result<Outcome>) -> bool {
     match outcome {
         Ok(Outcome::AlreadyDone) => false,
+        Ok(Outcome::TooBig(error)) => {
+            worked.fatal = Some(error.report());
+            true
+        }
         Ok(Outcome::Handed(receipt)) => {
             let comes_back = !receipt.status.is_final();
             worked.handed.push(*receipt);

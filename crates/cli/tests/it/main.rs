@@ -8,6 +8,7 @@ mod lake;
 mod peers;
 mod pond;
 mod query;
+mod queue;
 mod readme;
 mod reference;
 mod replay;

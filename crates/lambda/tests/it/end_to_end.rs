@@ -23,16 +23,16 @@ fn start() -> Option<MiniStack> {
     for (path, text) in FILES {
         server.put_object("pond", &format!("team/{path}"), text.as_bytes());
     }
-    create_function(&server, "commit", "", &[("MILLPOND_MODE", "commit")]);
+    create_function(&server, "commit", 512, "", &[("MILLPOND_MODE", "commit")]);
     Some(server)
 }
 
 /// A function of the real binary, which a shell script starts after what `before` says.
-fn create_function(server: &MiniStack, name: &str, before: &str, environment: &[(&str, &str)]) {
+fn create_function(server: &MiniStack, name: &str, memory_mb: u32, before: &str, environment: &[(&str, &str)]) {
     let script = format!("#!/bin/sh\n{before}\nexec '{}'\n", bootstrap().display());
     let all = [("MILLPOND_POND", "s3://pond/team/"), ("MILLPOND_LAKE", "s3://lake/security")];
     let environment: Vec<(&str, &str)> = all.iter().chain(environment).copied().collect();
-    server.create_function(name, &zip(&[("bootstrap", script.as_bytes())]), &environment, 512, TIMEOUT_SECONDS);
+    server.create_function(name, &zip(&[("bootstrap", script.as_bytes())]), &environment, memory_mb, TIMEOUT_SECONDS);
 }
 
 /// Commits until so many jobs are committed and the queues are empty; the jobs by their end.
@@ -105,7 +105,7 @@ fn objects_become_rows_exactly_once_over_duplicates_and_a_crash() {
     let marker = tempfile::tempdir().expect("folder");
     // The first process dies in the middle of its outputs; those after it do not.
     let once = format!("mkdir '{}/crashed' 2>/dev/null && export MILLPOND_CRASH=put:2", marker.path().display());
-    create_function(&server, "job", &once, &[]);
+    create_function(&server, "job", 512, &once, &[]);
     let dead = server.create_queue("dead", 30);
     let queue = server.create_queue_above("in", HOLD_SECONDS, "dead", 5);
     server.notify_queue("raw", "logs/", "in");
@@ -166,8 +166,8 @@ fn a_router_sends_notices_to_the_lane_of_their_size() {
     let Some(server) = start() else { return };
     let [notices, small, large] = ["notices", "small", "large"].map(|name| server.create_queue(name, HOLD_SECONDS));
     let lanes = json!([{"max_bytes": 1_000, "queue": small}, {"queue": large}]).to_string();
-    create_function(&server, "route", "", &[("MILLPOND_MODE", "route"), ("MILLPOND_LANE_QUEUES", &lanes)]);
-    create_function(&server, "job", "", &[]);
+    create_function(&server, "route", 128, "", &[("MILLPOND_MODE", "route"), ("MILLPOND_LANE_QUEUES", &lanes)]);
+    create_function(&server, "job", 512, "", &[]);
     server.notify_queue("raw", "", "notices");
     server.map_queue("route", "notices", 10);
     for n in 0..6 {
@@ -191,4 +191,27 @@ fn a_router_sends_notices_to_the_lane_of_their_size() {
     server.map_queue("job", "large", 1);
     let total = commit_until(&server, &[&small, &large], 8);
     assert_eq!((total["done"], total["quarantined"], total["rows"]), (7, 1, 10 * ROWS), "{total:?}");
+}
+
+#[test]
+fn a_job_that_reaches_the_limit_of_its_lane_goes_on_to_the_next() {
+    let Some(server) = start() else { return };
+    let [small, large] = ["small", "large"].map(|name| server.create_queue(name, HOLD_SECONDS));
+    let lanes = json!([{"max_bytes": 1_000, "queue": small}, {"queue": large}]).to_string();
+    for (name, memory_mb) in [("small", 2), ("large", 512)] {
+        create_function(&server, name, memory_mb, "", &[("MILLPOND_LANE_QUEUES", &lanes)]);
+        server.map_queue(name, name, 10);
+    }
+    // One mebibyte of keys is what the small lane has; the second file is too much for it.
+    for (name, count) in [("few", 10), ("many", 10_000)] {
+        let lines: String = (0..count).map(|n| format!("{{\"key\":\"{n:>200}\"}}\n")).collect();
+        server.put_object("raw", &format!("{name}.keys"), lines.as_bytes());
+        send(&server, &small, &notice(&format!("{name}.keys"), lines.len()));
+    }
+    // What no lane can take is in quarantine in the last.
+    let fields: String = (0..20_000).map(|n| format!("{{\"f{n}\":1}}\n")).collect();
+    server.put_object("raw", "wide.ndjson", fields.as_bytes());
+    send(&server, &small, &notice("wide.ndjson", fields.len()));
+    let total = commit_until(&server, &[&small, &large], 3);
+    assert_eq!((total["done"], total["quarantined"], total["rows"]), (2, 1, 10_010), "{total:?}");
 }

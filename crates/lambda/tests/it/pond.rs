@@ -11,8 +11,15 @@ const TRANSFORM: &str = "select ts as time, user, bytes, _file, _row from input 
 const SIGNAL: &str = "-- title: Root was here\n-- severity: high\n\
                       select user as entity, ts as time, bytes, _row from input where user = 'root'\n";
 
+/// A source that keeps every key of a file in memory.
+const KEYS_CONFIG: &str =
+    "version = 1\n[[match]]\nglob = '**/*.keys'\n[format]\ntype = 'json'\n[columns]\nkey = 'text'\n";
+const KEYS: &str = "select key from input qualify row_number() over (partition by key order by _row) = 1\n";
+
 /// The files of the pond.
-pub(crate) const FILES: [(&str, &str); 4] = [
+pub(crate) const FILES: [(&str, &str); 6] = [
+    ("sources/keys/source.toml", KEYS_CONFIG),
+    ("sources/keys/transform.sql", KEYS),
     ("millpond.toml", "name = 'test'\n"),
     ("sources/app/source.toml", CONFIG),
     ("sources/app/transform.sql", TRANSFORM),

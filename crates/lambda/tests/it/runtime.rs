@@ -71,7 +71,7 @@ fn a_batch_is_done_and_committed_when_asked() {
     pond.write("raw/d.ndjson", app_log(20));
     let notice: Value = serde_json::from_str(&announce(&pond, &["d.ndjson"])[0]).expect("JSON");
     let answer = function.invoke(notice, MINUTE);
-    assert_eq!(answer, Answer::Response(json!({"events": 1, "done": 1, "rows": ROWS})));
+    assert_eq!(answer, Answer::Response(json!({"events": 1, "done": 1, "forwarded": 0, "rows": ROWS})));
     assert_eq!(commit(&mut function)["rows"], ROWS);
 }
 

@@ -95,7 +95,7 @@ pub(super) async fn commit_actions(
         .with_actions(actions)
         .build(Some(state.snapshot()), table.log_store(), operation)
         .await;
-    committed.map(|done| done.version() as u64).map_err(|error| commit_error(name, error))
+    committed.map(|done| done.version()).map_err(|error| commit_error(name, error))
 }
 
 fn partition(file: &LakeFile) -> HashMap<String, Option<String>> {

@@ -57,7 +57,7 @@ impl Lake {
         let groups = planned(name, &table, layout, now_us)?;
         Ok(Some(Status {
             table: name.to_owned(),
-            version: table.version().unwrap_or_default() as u64,
+            version: table.version().unwrap_or_default(),
             files: files.len(),
             rows: files.iter().map(|file| file.rows).sum(),
             bytes: sizes.iter().sum(),

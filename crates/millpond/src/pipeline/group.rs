@@ -31,6 +31,7 @@ pub(super) struct Group<'a> {
 /// What became of one event, until its group is handed over.
 pub(super) enum Taken {
     AlreadyDone,
+    TooBig(Error),
     /// Its receipt is this one of the group's.
     Receipt(usize),
 }
@@ -140,6 +141,7 @@ impl Taken {
     pub(super) fn outcome(self, handed: &Result<Vec<Receipt>>) -> Result<Outcome> {
         match (self, handed) {
             (Self::AlreadyDone, _) => Ok(Outcome::AlreadyDone),
+            (Self::TooBig(error), _) => Ok(Outcome::TooBig(error)),
             (Self::Receipt(index), Ok(receipts)) => Ok(Outcome::Handed(Box::new(receipts[index].clone()))),
             (Self::Receipt(_), Err(error)) => Err(Error::transient(error.chain())),
         }

@@ -162,7 +162,7 @@ pub(super) enum Rows {
     /// In memory: few enough to share files with other jobs.
     Held(Vec<Held>),
     /// In files of their own.
-    Written(Writers),
+    Written(Box<Writers>),
 }
 
 /// Takes a job's rows as they come: holds them while they are few, else encodes them at once.
@@ -229,7 +229,7 @@ impl<'a> JobSink<'a> {
     pub(super) fn end(mut self) -> Result<JobRows> {
         self.timed(Self::write_rejects)?;
         let rows = match self.own {
-            Some(own) => Rows::Written(own),
+            Some(own) => Rows::Written(Box::new(own)),
             None => Rows::Held(self.held),
         };
         Ok(JobRows { rows, signals: self.signal_count, time: self.time })
