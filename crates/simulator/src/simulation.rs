@@ -621,9 +621,10 @@ impl Simulation {
                 }
             }
             Err(error) => {
+                // A person sees it and calls again, or does not.
                 self.world.trace(&format!("{role:?} failed: {}", error.kind().name()));
-                if !matches!(error.kind(), Kind::Transient | Kind::Conflict) {
-                    self.findings.fail(format!("{role:?} got an error that no retry helps: {}", error.report()));
+                if error.kind() == Kind::Bug {
+                    self.findings.fail(format!("{role:?} found a bug: {}", error.report()));
                 }
             }
         }
