@@ -183,14 +183,14 @@ impl Committer {
     async fn carry_out(&self, batch: &Batch) -> Result<Committed> {
         let lake = &self.lake;
         let mut reads = futures::stream::iter(batch.paths())
-            .map(|path| async move {
-                let read: Result<Option<Pending>> = read_json(lake, &path).await;
-                read?.ok_or_else(|| Error::conflict(format!("`{path}` was cleared by another committer")))
-            })
+            .map(|path| async move { read_json::<Pending>(lake, &path).await })
             .buffered(READS_MAX);
         let mut chosen = Chosen::new(lake, &self.ledger, batch.number);
         while let Some(pending) = reads.next().await {
-            chosen.take(pending?).await?;
+            match pending? {
+                Some(pending) => chosen.take(pending).await?,
+                None => self.check_cleared_before(batch).await?,
+            }
         }
         for table in chosen.table_names() {
             let schema = chosen.schema(&table).await?;
@@ -203,6 +203,17 @@ impl Committer {
         self.commit_table(RECEIPTS, &receipts_schema(), adds, replaced, batch.number).await?;
         crash::point("receipts");
         Ok(Committed { receipts: chosen.receipts, dropped: chosen.dropped })
+    }
+
+    /// A pending commit of a batch is gone: another committer cleared it up. That was after this batch, or after one
+    /// before that named it too (what was asked for came to be committed by somebody else, or a slow committer cleared up
+    /// again what was handed over again). In the second case everything in it was committed before, and it would be
+    /// dropped.
+    async fn check_cleared_before(&self, batch: &Batch) -> Result<()> {
+        match self.lake.last_batch(RECEIPTS).await? >= batch.number {
+            true => Err(Error::conflict(format!("another committer committed batch {}", batch.number))),
+            false => Ok(()),
+        }
     }
 
     /// Adds a batch's files to one table and takes out the rows of jobs that it replaces, in one commit.

@@ -2,7 +2,7 @@
 //!
 //! Nothing else runs while somebody looks, so what is seen at once is what a reader sees who reads the receipts first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -22,12 +22,17 @@ use crate::truth::{BUCKET, Content, Truth};
 
 /// Failures that are told in full.
 const FAILURES_MAX: usize = 12;
+/// The work of notices that nobody understands.
+const NOTICES: usize = 0;
+/// The first notice that nobody understands, in quarantine; the others follow below.
+const NOTICE: i64 = -10;
 /// What stands for a whole file in quarantine.
 const WHOLE: i64 = -1;
 
 type Result<T> = std::result::Result<T, String>;
-/// Rows by job, each as a number that says which it is.
-type Rows = HashMap<String, Vec<i64>>;
+/// Rows by the work that they come from, whichever job did it: a replay takes the place of another job. Each row is a
+/// number that says which it is.
+type Rows = HashMap<usize, Vec<i64>>;
 
 /// What was found to be wrong, and what is known of the lake's files, which never change.
 #[derive(Debug, Default)]
@@ -87,7 +92,7 @@ impl Findings {
     }
 
     /// Compares rows that must be there with those that are.
-    fn compare(&mut self, when: &str, table: &str, job: &str, expected: &[i64], found: Option<&Vec<i64>>) {
+    fn compare(&mut self, when: &str, table: &str, job: &dyn Debug, expected: &[i64], found: Option<&Vec<i64>>) {
         let (mut expected, mut found) = (expected.to_vec(), found.cloned().unwrap_or_default());
         expected.sort_unstable();
         found.sort_unstable();
@@ -98,10 +103,10 @@ impl Findings {
         let more = without(&found, &expected);
         self.lost += lost.len() as u64;
         self.doubled += more.len() as u64;
-        self.fail(format!("{when}: job {job} in `{table}`: lost {lost:?}, doubled or unexpected {more:?}"));
+        self.fail(format!("{when}: job {job:?} in `{table}`: lost {lost:?}, doubled or unexpected {more:?}"));
     }
 
-    async fn view(&mut self, buckets: &Buckets) -> Result<View> {
+    async fn view(&mut self, buckets: &Buckets, truth: &Truth) -> Result<View> {
         let mut receipts = Vec::new();
         for path in self.paths(buckets, "receipts").await? {
             receipts.extend(self.receipts_of(buckets, &path).await?.iter().cloned());
@@ -111,7 +116,11 @@ impl Findings {
             let mut rows = Rows::new();
             for path in self.paths(buckets, name).await? {
                 for (job, row) in self.rows_of(buckets, name, &path).await?.iter() {
-                    rows.entry(job.clone()).or_default().push(*row);
+                    match (truth.jobs.get(job), *row <= NOTICE) {
+                        (Some(work), _) => rows.entry(work.id).or_default().push(*row),
+                        (None, true) => rows.entry(NOTICES).or_default().push(*row),
+                        (None, false) => self.fail(format!("rows of an unknown job {job} in `{name}`")),
+                    }
                 }
             }
             tables.insert(name, rows);
@@ -210,7 +219,7 @@ fn read_rows(table: &str, batch: &RecordBatch) -> Result<Vec<(String, i64)>> {
 /// Which record a row of the quarantine is.
 fn reject_id(raw: &str) -> i64 {
     if let Some(notice) = raw.strip_prefix("what is this? ") {
-        return notice.parse::<i64>().map_or(i64::MIN, |notice| -10 - notice);
+        return notice.parse::<i64>().map_or(i64::MIN, |notice| NOTICE - notice);
     }
     let id = raw.strip_prefix("{\"id\":").and_then(|rest| rest.split(',').next()).and_then(|id| id.parse().ok());
     id.unwrap_or(WHOLE)
@@ -261,7 +270,7 @@ fn expected(content: &Content, table: &str) -> Vec<i64> {
 
 /// What holds at any time: a job's rows are in a table whole or not at all, and are all there if its receipt is.
 pub(crate) async fn on_the_way(buckets: &Buckets, truth: &Truth, findings: &mut Findings) {
-    let view = match findings.view(buckets).await {
+    let view = match findings.view(buckets, truth).await {
         Ok(view) => view,
         Err(error) => return findings.fail(format!("on the way: {error}")),
     };
@@ -270,14 +279,12 @@ pub(crate) async fn on_the_way(buckets: &Buckets, truth: &Truth, findings: &mut 
 }
 
 fn check_whole(view: &View, truth: &Truth, findings: &mut Findings, when: &str) {
+    let contents: HashMap<usize, (&String, &Content)> =
+        truth.jobs.iter().map(|(job, work)| (work.id, (job, &truth.contents[work.content]))).collect();
     for (table, rows) in &view.tables {
-        for (job, found) in rows {
-            match truth.jobs.get(job) {
-                Some((_, content)) => {
-                    findings.compare(when, table, job, &expected(&truth.contents[*content], table), Some(found));
-                }
-                None if found.iter().all(|row| *row <= -10) => {}
-                None => findings.fail(format!("{when}: rows of an unknown job {job} in `{table}`")),
+        for (work, found) in rows {
+            if let Some((job, content)) = contents.get(work) {
+                findings.compare(when, table, job, &expected(content, table), Some(found));
             }
         }
     }
@@ -285,20 +292,20 @@ fn check_whole(view: &View, truth: &Truth, findings: &mut Findings, when: &str) 
 
 fn check_receipts_have_rows(view: &View, truth: &Truth, findings: &mut Findings, when: &str) {
     for receipt in view.receipts.iter().filter(|receipt| ["done", "quarantined"].contains(&receipt.status.as_str())) {
-        let Some((_, content)) = truth.jobs.get(&receipt.job) else {
+        let Some(work) = truth.jobs.get(&receipt.job) else {
             findings.check(receipt.object == QUEUE, || format!("{when}: a receipt of an unknown job {receipt:?}"));
             continue;
         };
         for (table, rows) in &view.tables {
-            let expected = expected(&truth.contents[*content], table);
-            findings.compare(when, table, &receipt.job, &expected, rows.get(&receipt.job));
+            let expected = expected(&truth.contents[work.content], table);
+            findings.compare(when, table, &receipt.job, &expected, rows.get(&work.id));
         }
     }
 }
 
 /// What holds once everything came to rest.
 pub(crate) async fn at_the_end(buckets: &Buckets, truth: &Truth, handed: &[Receipt], findings: &mut Findings) {
-    let view = match findings.view(buckets).await {
+    let view = match findings.view(buckets, truth).await {
         Ok(view) => view,
         Err(error) => return findings.fail(format!("at the end: {error}")),
     };
@@ -306,8 +313,8 @@ pub(crate) async fn at_the_end(buckets: &Buckets, truth: &Truth, handed: &[Recei
     check_receipts_have_rows(&view, truth, findings, "at the end");
     check_one_receipt_each(&view, findings);
     check_balances(&view, truth, findings);
-    check_rows_have_receipts(&view, findings);
-    check_duplicates(&view, findings);
+    check_rows_have_receipts(&view, truth, findings);
+    check_duplicates(&view, truth, findings);
     check_objects(&view, truth, findings);
     check_handed(&view, handed, findings);
     check_bad_notices(&view, truth, findings);
@@ -333,7 +340,7 @@ fn check_balances(view: &View, truth: &Truth, findings: &mut Findings) {
     for receipt in &view.receipts {
         findings.check(receipt.balance.holds(), || format!("a receipt does not balance: {receipt:?}"));
         *rows_out.entry(&receipt.source).or_default() += receipt.balance.rows_out;
-        let content = truth.jobs.get(&receipt.job).map(|(_, content)| &truth.contents[*content]);
+        let content = truth.jobs.get(&receipt.job).map(|work| &truth.contents[work.content]);
         let Some(content) = content.filter(|_| receipt.status == "done") else { continue };
         let counted = (receipt.balance.rows_out, receipt.signals as u64, receipt.balance.quarantined);
         let known = (content.output.len() as u64, content.signals.len() as u64, content.rejects.len() as u64);
@@ -346,19 +353,21 @@ fn check_balances(view: &View, truth: &Truth, findings: &mut Findings) {
     }
 }
 
-fn check_rows_have_receipts(view: &View, findings: &mut Findings) {
-    let written = |receipt: &&Seen| ["done", "quarantined"].contains(&receipt.status.as_str());
-    let jobs: HashSet<&str> = view.receipts.iter().filter(written).map(|receipt| receipt.job.as_str()).collect();
+fn check_rows_have_receipts(view: &View, truth: &Truth, findings: &mut Findings) {
+    let written = view.receipts.iter().filter(|receipt| ["done", "quarantined"].contains(&receipt.status.as_str()));
+    let works: HashSet<usize> =
+        written.filter_map(|receipt| truth.jobs.get(&receipt.job)).map(|work| work.id).collect();
     for (table, rows) in &view.tables {
-        for job in rows.keys().filter(|job| !jobs.contains(job.as_str())) {
-            findings.doubled += rows[job].len() as u64;
-            findings.fail(format!("`{table}` has rows of job {job}, which has no receipt that says so"));
+        for (work, rows) in rows.iter().filter(|(work, _)| **work != NOTICES && !works.contains(work)) {
+            findings.doubled += rows.len() as u64;
+            findings.fail(format!("`{table}` has rows {rows:?} of work {work}, which no receipt tells of"));
         }
     }
 }
 
 /// The same bytes under a source that skips duplicates are processed once.
-fn check_duplicates(view: &View, findings: &mut Findings) {
+fn check_duplicates(view: &View, truth: &Truth, findings: &mut Findings) {
+    let work = |job: &str| truth.jobs.get(job).map(|work| work.id);
     for source in SOURCES.iter().filter(|source| source.skips_duplicates) {
         let mut done: HashMap<&str, &str> = HashMap::new();
         let own = || view.receipts.iter().filter(|receipt| receipt.source == source.name);
@@ -368,8 +377,9 @@ fn check_duplicates(view: &View, findings: &mut Findings) {
             }
         }
         for receipt in own().filter(|receipt| receipt.status == "duplicate") {
+            // A replay may have taken the place of the job that it names.
             let first = done.get(receipt.fingerprint.as_str()).copied();
-            findings.check(first == Some(receipt.duplicate_of.as_str()), || {
+            findings.check(first.is_some_and(|first| work(first) == work(&receipt.duplicate_of)), || {
                 format!("a duplicate names {} and its bytes were processed as {first:?}", receipt.duplicate_of)
             });
         }
@@ -418,9 +428,8 @@ fn check_handed(view: &View, handed: &[Receipt], findings: &mut Findings) {
 /// A notice that nobody understands is in quarantine once, however often it came.
 fn check_bad_notices(view: &View, truth: &Truth, findings: &mut Findings) {
     let own = || view.receipts.iter().filter(|receipt| receipt.object == QUEUE);
-    let jobs: BTreeSet<&str> = own().map(|receipt| receipt.job.as_str()).collect();
-    let rows = view.tables.get("quarantine").into_iter().flatten().filter(|(job, _)| jobs.contains(job.as_str()));
-    let mut rows: Vec<i64> = rows.flat_map(|(_, rows)| rows.iter().map(|row| -10 - row)).collect();
+    let rows = view.tables.get("quarantine").and_then(|rows| rows.get(&NOTICES)).into_iter().flatten();
+    let mut rows: Vec<i64> = rows.map(|row| NOTICE - row).collect();
     rows.sort_unstable();
     let expected: Vec<i64> = (0..truth.bad_notices.len() as i64).collect();
     findings.check(rows == expected && own().count() == expected.len(), || {

@@ -9,10 +9,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures::TryStreamExt;
 use millpond::clock::Clock;
 use millpond::committer::{Committed, Committer};
+use millpond::compaction::{self, Layout};
 use millpond::lake::Lake;
 use millpond::ledger::Ledger;
 use millpond::pipeline::{Delivery, Node, Outcome, is_done, process, quarantine_notice};
 use millpond::pond::Pond;
+use millpond::replay;
 use millpond::store::{Place, Stores};
 use millpond_core::event::Event;
 use millpond_core::notice::{self, Appeared};
@@ -94,6 +96,10 @@ pub(crate) enum End {
     Committed(Committer, Result<Committed>),
     /// What a listing saw that is not done.
     Swept(Result<Vec<Event>>),
+    /// Files that a compaction replaced.
+    Compacted(Result<u64>),
+    /// Jobs that were done again.
+    Replayed(Result<usize>),
 }
 
 /// What became of the messages that a worker took.
@@ -215,6 +221,43 @@ pub(crate) async fn sweep(node: Arc<Node>) -> End {
         Ok(open)
     };
     End::Swept(swept.await)
+}
+
+/// Compacts every table; days up to `now_us` are over.
+pub(crate) async fn compact(node: Arc<Node>, now_us: i64) -> End {
+    let compacted = async {
+        let mut files = 0;
+        for table in node.lake.tables().await? {
+            let layout = Layout::of(&table, &node.pond.sources);
+            let done = compaction::compact(&node.lake, &table, &layout, now_us).await?;
+            files += done.map_or(0, |done| done.files_before);
+        }
+        Ok(files)
+    };
+    End::Compacted(compacted.await)
+}
+
+/// Does some jobs again. They run on threads of their own, so deriving is one step for everybody else; what they come to
+/// is swapped in turn with all others.
+pub(crate) async fn replay(world: World, process: u32, node: Arc<Node>, condition: String) -> End {
+    let replayed = async {
+        world.hurry(process, true);
+        let selection = replay::select(&node.lake, &node.pond.sources, &condition).await?;
+        let derived = selection.derive(&node, &Silent).await?;
+        world.hurry(process, false);
+        let ledger = Arc::new(Ledger::new(Arc::clone(&node.lake)));
+        let mut committer = Committer::new(Arc::clone(&node.lake), ledger);
+        selection.swap(&derived, &mut committer).await?;
+        Ok(derived.changed.len())
+    };
+    End::Replayed(replayed.await)
+}
+
+/// Nobody is told.
+struct Silent;
+
+impl replay::Progress for Silent {
+    fn derived(&self, _done: usize, _all: usize) {}
 }
 
 /// Tells whether a future wants to be polled.

@@ -10,15 +10,18 @@ use chrono::DateTime;
 use millpond::committer::Committer;
 use millpond::pipeline::Node;
 use millpond::pond::Pond;
+use millpond_core::Kind;
 use millpond_core::receipt::Receipt;
 
 use crate::check::{self, Findings};
-use crate::process::{Buckets, End, Running, Worked, commit, open_committer, open_node, sweep, with_pond, work};
+use crate::process::{
+    Buckets, End, Running, Worked, commit, compact, open_committer, open_node, replay, sweep, with_pond, work,
+};
 use crate::queue::{Body, Queue};
 use crate::random::Random;
 use crate::sources::{SOURCES, VERSIONS, write_pond};
 use crate::truth::{BUCKET, Truth};
-use crate::world::{MINUTE, MS, Rates, SECOND, World};
+use crate::world::{HOUR, MINUTE, MS, Rates, SECOND, World};
 
 /// The end of 2079: far enough ahead that nothing counts as old by the system's clock.
 const MIDNIGHT_US: i64 = 3_471_292_800 * SECOND;
@@ -51,6 +54,10 @@ pub(crate) struct Report {
     pub(crate) failed_commits: u64,
     pub(crate) crashes: u64,
     pub(crate) snapshots: u64,
+    /// Files that compactions replaced.
+    pub(crate) compacted: u64,
+    /// Jobs that replays did again.
+    pub(crate) replayed: u64,
     pub(crate) faults: BTreeMap<&'static str, u64>,
     pub(crate) lost: u64,
     pub(crate) doubled: u64,
@@ -73,6 +80,8 @@ impl Report {
         self.failed_commits += other.failed_commits;
         self.crashes += other.crashes;
         self.snapshots += other.snapshots;
+        self.compacted += other.compacted;
+        self.replayed += other.replayed;
         self.lost += other.lost;
         self.doubled += other.doubled;
         self.seconds += other.seconds;
@@ -88,7 +97,7 @@ impl fmt::Display for Report {
         write!(
             f,
             "{} puts, {} rows, {} deliveries, {} groups, {} commits ({} failed), {} receipts, {} dropped, \
-             {} crashes, {} snapshots, {} lost, {} doubled, {:.1} s; faults:",
+             {} crashes, {} snapshots, {} compacted, {} replayed, {} lost, {} doubled, {:.1} s; faults:",
             self.files,
             self.rows,
             self.deliveries,
@@ -99,6 +108,8 @@ impl fmt::Display for Report {
             self.dropped,
             self.crashes,
             self.snapshots,
+            self.compacted,
+            self.replayed,
             self.lost,
             self.doubled,
             self.seconds
@@ -107,8 +118,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// What happens at a time. Compaction and replay are further actions of this kind: a process of their own that runs
-/// against the committers, started in [`Simulation::act`] and ended in [`Simulation::note_end`].
+/// What happens at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Action {
     /// Something happens to the bucket.
@@ -119,6 +129,10 @@ enum Action {
     Commit(usize),
     /// The bucket is listed.
     Sweep,
+    /// The tables are compacted.
+    Compact,
+    /// Some jobs are done again.
+    Replay,
     /// Somebody reads the lake.
     Look,
     /// The sources are edited.
@@ -149,6 +163,8 @@ enum Role {
     Worker(usize),
     Committer(usize),
     Sweep,
+    Compaction,
+    Replay,
 }
 
 /// How this seed differs from others.
@@ -162,6 +178,8 @@ struct Style {
     batch_max: u64,
     hold_us: i64,
     copies: u64,
+    compacts: bool,
+    replays: bool,
 }
 
 struct Simulation {
@@ -232,6 +250,8 @@ impl Style {
             batch_max: random.between(5, 60),
             hold_us: random.between(1, 30) as i64 * MINUTE,
             copies: random.between(20, 80),
+            compacts: random.permille(600),
+            replays: random.permille(500),
         }
     }
 
@@ -293,8 +313,16 @@ impl Simulation {
             self.plan(span_us * part / 4, Action::Look);
             self.plan(span_us * part / 3 + 20 * MINUTE, Action::Sweep);
         }
-        if self.fates.permille(700) {
-            self.plan(self.fates.clone().below(span_us as u64 + 1) as i64, Action::Edit);
+        let mut sides = self.fates.fork("sides");
+        let mut within = |end_us: i64| sides.below(end_us as u64 + 1) as i64;
+        if within(1_000) < 700 {
+            self.plan(within(span_us), Action::Edit);
+        }
+        for _ in 0..if self.style.compacts { 4 } else { 0 } {
+            self.plan(within(2 * span_us) + MINUTE, Action::Compact);
+        }
+        for _ in 0..if self.style.replays { 3 } else { 0 } {
+            self.plan(within(2 * span_us) + MINUTE, Action::Replay);
         }
     }
 
@@ -370,6 +398,8 @@ impl Simulation {
             Action::Work(index) => self.start_work(index)?,
             Action::Commit(index) => self.start_commit(index)?,
             Action::Sweep => self.start_sweep()?,
+            Action::Compact => self.start_compaction()?,
+            Action::Replay => self.start_replay()?,
             Action::Edit => {
                 self.world.trace("the sources are edited");
                 self.edited = true;
@@ -463,11 +493,35 @@ impl Simulation {
         Ok(())
     }
 
-    fn start_sweep(&mut self) -> Result<(), String> {
+    /// A process that knows nothing yet, and its machine.
+    fn new_node(&mut self) -> Result<(u32, Arc<Node>), String> {
         self.processes += 1;
-        let process = self.processes;
         let pond = &self.ponds[usize::from(self.edited)];
-        let node = open_node(&self.world, &self.buckets, process, pond, 0, true).map_err(|error| error.report())?;
+        let node = open_node(&self.world, &self.buckets, self.processes, pond, 0, true);
+        Ok((self.processes, node.map_err(|error| error.report())?))
+    }
+
+    fn start_compaction(&mut self) -> Result<(), String> {
+        let (process, node) = self.new_node()?;
+        // Some believe that the day is over.
+        let ahead_us = if self.fates.permille(500) { 24 * HOUR } else { 0 };
+        self.world.trace(&format!("a compaction (p{process}) starts"));
+        self.start(Role::Compaction, process, 150, compact(node, self.world.now_us() + ahead_us));
+        Ok(())
+    }
+
+    fn start_replay(&mut self) -> Result<(), String> {
+        let (process, node) = self.new_node()?;
+        let source = SOURCES[self.fates.below(SOURCES.len() as u64) as usize].name;
+        let condition = format!("source = '{source}' and object_version like '{:x}%'", self.fates.below(16));
+        self.world.trace(&format!("a replay (p{process}) of {condition} starts"));
+        let future = replay(self.world.clone(), process, node, condition);
+        self.start(Role::Replay, process, 60, future);
+        Ok(())
+    }
+
+    fn start_sweep(&mut self) -> Result<(), String> {
+        let (process, node) = self.new_node()?;
         self.world.trace(&format!("a sweep (p{process}) starts"));
         self.start(Role::Sweep, process, 20, sweep(node));
         Ok(())
@@ -534,6 +588,7 @@ impl Simulation {
                 self.plan(restart_us, Action::Commit(index));
             }
             Role::Sweep => self.plan(restart_us, Action::Sweep),
+            Role::Compaction | Role::Replay => self.plan(0, Action::Look),
         }
     }
 
@@ -549,7 +604,29 @@ impl Simulation {
                 events.into_iter().for_each(|event| self.queue.send(Body::Listed(event), now_us));
             }
             (Role::Sweep, End::Swept(Err(_))) => self.plan(MINUTE, Action::Sweep),
+            (Role::Compaction, End::Compacted(result)) => self.note_side(role, result.map(|files| files as usize)),
+            (Role::Replay, End::Replayed(result)) => self.note_side(role, result),
             (role, _) => self.findings.fail(format!("{role:?} ended as something else")),
+        }
+    }
+
+    /// The end of a compaction or a replay: of how many files or jobs.
+    fn note_side(&mut self, role: Role, result: millpond_core::Result<usize>) {
+        match result {
+            Ok(count) => {
+                self.world.trace(&format!("{role:?} replaced {count}"));
+                match role {
+                    Role::Compaction => self.report.compacted += count as u64,
+                    _ => self.report.replayed += count as u64,
+                }
+            }
+            Err(error) => {
+                // A person sees it and calls again, or does not.
+                self.world.trace(&format!("{role:?} failed: {}", error.kind().name()));
+                if error.kind() == Kind::Bug {
+                    self.findings.fail(format!("{role:?} found a bug: {}", error.report()));
+                }
+            }
         }
     }
 
@@ -596,7 +673,7 @@ impl Simulation {
             Err(error) => {
                 self.report.failed_commits += 1;
                 self.world.trace(&format!("committer {index} failed: {}", error.kind().name()));
-                if !matches!(error.kind(), millpond_core::Kind::Transient | millpond_core::Kind::Conflict) {
+                if !matches!(error.kind(), Kind::Transient | Kind::Conflict) {
                     self.findings.fail(format!("a committer got an error that no retry helps: {}", error.report()));
                 }
             }

@@ -49,13 +49,22 @@ pub(crate) struct Key {
     pub(crate) is_announced: bool,
 }
 
+/// What one job, in any version of its source, is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    /// The same for every job over these bytes under this key.
+    pub(crate) id: usize,
+    pub(crate) content: usize,
+}
+
 /// Everything that was put.
 #[derive(Debug, Default)]
 pub(crate) struct Truth {
     pub(crate) contents: Vec<Content>,
     pub(crate) keys: BTreeMap<String, Key>,
-    /// The content behind each job that there can be, and its key.
-    pub(crate) jobs: HashMap<String, (String, usize)>,
+    /// What each job that there can be is about.
+    pub(crate) jobs: HashMap<String, Work>,
+    works: usize,
     /// Bodies of notices that nobody understands.
     pub(crate) bad_notices: Vec<String>,
     rows: i64,
@@ -135,21 +144,18 @@ impl Truth {
     pub(crate) fn put(&mut self, key: &str, content: usize) {
         let (uri, version) = (format!("{BUCKET}{key}"), self.contents[content].e_tag.clone());
         let object = Object { uri, bucket: None, key: key.to_owned(), version, size_bytes: 0, modified_us: 0 };
-        match self.contents[content].sim_source() {
-            Some(source) => {
-                for version in VERSIONS {
-                    self.add_job(JobId::new(&object, source.name, version), key, content);
-                }
-            }
-            None => self.add_job(JobId::new(&object, "", 0), key, content),
+        self.works += 1;
+        let work = Work { id: self.works, content };
+        let jobs: Vec<JobId> = match self.contents[content].sim_source() {
+            Some(source) => VERSIONS.iter().map(|version| JobId::new(&object, source.name, *version)).collect(),
+            None => vec![JobId::new(&object, "", 0)],
+        };
+        for job in jobs {
+            self.jobs.entry(job.to_string()).or_insert_with(|| work.clone());
         }
         let known = self.keys.entry(key.to_owned()).or_default();
         known.contents.push(content);
         known.is_deleted = false;
-    }
-
-    fn add_job(&mut self, job: JobId, key: &str, content: usize) {
-        self.jobs.insert(job.to_string(), (key.to_owned(), content));
     }
 
     /// Rows that must be in the lake if every content is processed once.

@@ -109,6 +109,8 @@ struct Fate {
     sleep_at: Option<(u64, i64)>,
     is_doomed: bool,
     is_dead: bool,
+    /// Whether its calls do not wait: what it does then is one step for everybody else.
+    is_hasty: bool,
     seen: HashMap<u64, u32>,
 }
 
@@ -233,6 +235,11 @@ impl World {
         self.lock().fates.get(&process).is_some_and(|fate| fate.is_doomed)
     }
 
+    /// From now on, or no longer, a process's calls do not wait, as if it were alone.
+    pub(crate) fn hurry(&self, process: u32, is_hasty: bool) {
+        self.lock().fates.entry(process).or_default().is_hasty = is_hasty;
+    }
+
     /// Ends a process: nothing that it still does has an effect.
     pub(crate) fn end(&self, process: u32) {
         let mut state = self.lock();
@@ -278,7 +285,8 @@ impl World {
     /// Delta's log is read) do not wait, and what they read cannot change.
     pub(crate) async fn enter(&self, process: u32, op: Op, path: &str) -> Result<Option<Fault>, Ended> {
         let path = without_content_hash(path);
-        let is_gated = std::thread::current().id() == self.thread;
+        let is_hasty = self.lock().fates.get(&process).is_some_and(|fate| fate.is_hasty);
+        let is_gated = !is_hasty && std::thread::current().id() == self.thread;
         let Some(call) = self.lock().call(process, op, &path, is_gated) else { return Err(Ended) };
         if is_gated {
             Waiting { world: self.clone(), gate: call.gate }.await?;
@@ -385,6 +393,8 @@ fn fault_of(op: Op, dice: u64, is_gated: bool) -> Option<Fault> {
 /// A path without the hash of a content that has wall times in it.
 fn without_content_hash(path: &str) -> String {
     match path.strip_suffix(".parquet").and_then(|path| path.rsplit_once('-')) {
+        // What a compaction writes is named by what it read.
+        Some(_) if path.contains("/compact") => path.split("/compact").next().unwrap_or_default().to_owned(),
         Some((name, hash)) if hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => name.to_owned(),
         _ => path.to_owned(),
     }

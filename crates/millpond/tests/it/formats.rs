@@ -97,3 +97,23 @@ async fn the_same_pending_commit_twice_is_committed_once() {
     }
     assert_eq!(lake.row_counts().await.expect("counts")["app"], 1);
 }
+
+#[tokio::test]
+async fn a_batch_that_names_what_an_earlier_one_committed_does_not_stop_the_lake() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (lake, _, mut committer) = open(folder.path());
+    let (_, pending) = read("pending-v1.json");
+    pending.put(&lake).await.expect("put");
+    committer.commit_pending().await.expect("commit");
+    // As when a replay asks again for what another committer took over, committed and cleared up.
+    let batch = std::fs::read_to_string(golden("batch-v1.json")).expect("golden");
+    let batches = folder.path().join("lake/_batches");
+    let second = batch.replace("\"number\":1", "\"number\":2").replace("\"number\": 1", "\"number\": 2");
+    assert_ne!(second, batch);
+    std::fs::create_dir_all(&batches).expect("folder");
+    std::fs::write(batches.join("00000000000000000002.json"), second).expect("batch");
+    let committed = committer.commit_pending().await.expect("commit");
+    assert_eq!((committed.receipts.len(), committed.dropped), (0, 0));
+    assert_eq!(lake.row_counts().await.expect("counts")["app"], 1);
+    assert_eq!(std::fs::read_dir(batches).expect("folder").count(), 0);
+}
