@@ -60,6 +60,11 @@ impl<'a> Chosen<'a> {
         let mut cut = HashSet::new();
         for mut receipt in receipts {
             match self.judge(&receipt, skip_duplicates).await? {
+                // The job that it names may itself have turned out to be a duplicate.
+                Verdict::Keep if receipt.status == Status::Duplicate => {
+                    let first = self.first_with_content(&receipt).await?;
+                    receipt.duplicate_of = first.or(receipt.duplicate_of);
+                }
                 Verdict::Keep => {}
                 Verdict::Void(first) => {
                     cut.insert(receipt.job_id.clone());
@@ -105,11 +110,15 @@ impl<'a> Chosen<'a> {
         if !skip_duplicates || receipt.status != Status::Done || receipt.fingerprint.is_empty() {
             return Ok(Verdict::Keep);
         }
+        Ok(self.first_with_content(receipt).await?.map_or(Verdict::Keep, Verdict::Void))
+    }
+
+    /// The job that has the bytes of a receipt's object in the lake.
+    async fn first_with_content(&self, receipt: &Receipt) -> Result<Option<String>> {
         let first = self.ledger.first_with_content(&receipt.source, &receipt.fingerprint, receipt.object_modified_us);
         let first = first.await?.map(|job| job.to_string());
         let content = (receipt.source.clone(), receipt.fingerprint.clone());
-        let first = first.or_else(|| self.contents.get(&content).cloned());
-        Ok(first.map_or(Verdict::Keep, Verdict::Void))
+        Ok(first.or_else(|| self.contents.get(&content).cloned()))
     }
 
     fn remember(&mut self, receipt: &Receipt) -> Result<()> {
