@@ -1,7 +1,7 @@
 //! The lake: one Delta table for each source and for each kind of record that millpond itself keeps.
 //!
-//! Files come into a table only through [`Lake::add_files`], called by the committer alone. Layout below the lake's
-//! root: `<table>/_delta_log/`, `<table>/_day=YYYY-MM-DD/<file>.parquet`, `_pending/` (what jobs hand to the committer)
+//! Rows come into a table only through [`Lake::commit`], called by the committer alone; maintenance replaces files by
+//! others. Layout below the lake's root: `<table>/_delta_log/`, `<table>/_day=YYYY-MM-DD/<file>.parquet`, `_pending/` (what jobs hand to the committer)
 //! and `_batches/` (what the committer is about to commit).
 
 mod columns;

@@ -242,8 +242,8 @@ impl Worker {
         Ok(self.summary.clone())
     }
 
-    /// Takes objects as they appear in the inputs, or are told of by `events`, until asked to stop. A changed pond is read again; a broken one is told and the
-    /// last good one stays.
+    /// Takes objects as they appear in the inputs, or are told of by `events`, until asked to stop. Changed sources are read
+    /// again, changed inputs with the next start; a broken pond is told and the last good one stays.
     ///
     /// # Errors
     /// When an input cannot be opened, or the lake cannot be committed to.
@@ -267,18 +267,16 @@ impl Worker {
     }
 
     fn places(&self) -> Result<Vec<Place>> {
-        let Node { pond, lake, stores, .. } = self.node.as_ref();
+        let Node { pond, stores, .. } = self.node.as_ref();
+        let folder_of = |place: &Place| format!("{}/", place.url().trim_end_matches('/'));
+        let lake = folder_of(&Place::open(stores, &pond.config.lake, &pond.root)?);
         let places = pond.config.place_urls().map(|url| Place::open(stores, url, &pond.root));
         let places = places.collect::<Result<Vec<_>>>()?;
         for place in &places {
-            let input = format!("{}/", place.url().trim_end_matches('/'));
-            if lake.url().as_str().starts_with(&input) || input.starts_with(lake.url().as_str()) {
-                return Err(Error::bad_config(format!(
-                    "the lake `{}` and the input `{}` lie in each other",
-                    lake.url(),
-                    place.url()
-                ))
-                .hint("what millpond writes would be read again: give each a folder of its own"));
+            let input = folder_of(place);
+            if lake.starts_with(&input) || input.starts_with(&lake) {
+                return Err(Error::bad_config(format!("the lake `{lake}` and the input `{input}` lie in each other"))
+                    .hint("what millpond writes would be read again: give each a folder of its own"));
             }
         }
         Ok(places)

@@ -17,7 +17,7 @@ use millpond::pond::Pond;
 use millpond::replay;
 use millpond::store::{Place, Stores};
 use millpond_core::event::Event;
-use millpond_core::notice::{self, Appeared};
+use millpond_core::notice;
 use millpond_core::receipt::Receipt;
 use millpond_core::{Kind, Result};
 
@@ -155,7 +155,7 @@ async fn events_of(node: &Node, message: &Message) -> Result<Vec<Event>> {
             if !notice.problems.is_empty() {
                 quarantine_notice(node, QUEUE, &notice.problems).await?;
             }
-            notice.appeared.into_iter().map(event_of).collect()
+            notice.appeared.into_iter().map(Event::from).collect()
         }
     };
     let mut open = Vec::with_capacity(events.len());
@@ -165,17 +165,6 @@ async fn events_of(node: &Node, message: &Message) -> Result<Vec<Event>> {
         }
     }
     Ok(open)
-}
-
-fn event_of(appeared: Appeared) -> Event {
-    Event {
-        uri: appeared.uri,
-        bucket: appeared.bucket,
-        key: appeared.key,
-        version: appeared.etag,
-        size_bytes: appeared.size_bytes,
-        time_us: appeared.time_us,
-    }
 }
 
 /// Whether the event comes back.

@@ -236,11 +236,8 @@ impl<'a> Chosen<'a> {
     }
 
     /// The columns that a table needs.
-    pub(super) async fn schema(&self, table: &str) -> Result<Schema> {
-        match self.tables.get(table) {
-            Some((schema, _)) => Ok(schema.clone()),
-            None => Ok(Schema::empty()),
-        }
+    pub(super) fn schema(&self, table: &str) -> Schema {
+        self.tables.get(table).map_or_else(Schema::empty, |(schema, _)| schema.clone())
     }
 
     /// The files that come into a table.
