@@ -12,6 +12,7 @@ pub mod format;
 pub mod glob;
 pub mod guard;
 pub mod job;
+pub mod logsource;
 pub mod notice;
 pub mod plan;
 pub mod receipt;

@@ -109,7 +109,7 @@ pub struct Signal {
 }
 
 /// How bad a signal is, in Sigma's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
 pub enum Severity {
     /// Worth knowing.
     Informational,

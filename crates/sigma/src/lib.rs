@@ -1,0 +1,22 @@
+//! Sigma: rules are read and checked, and all of them are matched in one pass over Arrow columns.
+//!
+//! The specification is that of <https://github.com/SigmaHQ/sigma-specification>, version 2.1.0. A rule that cannot be
+//! taken whole is refused with its file, its line and the way out; none is passed over in silence.
+//!
+//! - [`Collection::read`] turns YAML into [`Rule`]s, [`Correlation`]s and [`Filter`]s, with modifiers worked out: what
+//!   is left are boolean expressions over a handful of [`Test`]s.
+//! - [`Matcher`] finds which rows of a batch match which rules.
+//!
+//! Logic is two-valued: a test on a field that an event lacks is false, so its negation is true.
+
+mod collection;
+mod condition;
+mod correlation;
+mod pattern;
+mod rule;
+
+pub use collection::{Collection, Rejection, RuleFile};
+pub use condition::{Comparison, Expr, Placement, Predicate, RegexTest, Subject, Test, TimePart};
+pub use correlation::{Alias, Correlation, CorrelationKind, Filter, FilteredRules, Threshold};
+pub use pattern::{Pattern, Piece, fold};
+pub use rule::{About, Rule, Status};
