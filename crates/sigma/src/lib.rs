@@ -12,11 +12,15 @@
 mod collection;
 mod condition;
 mod correlation;
+mod matcher;
 mod pattern;
 mod rule;
+mod rule_set;
 
 pub use collection::{Collection, Rejection, RuleFile};
 pub use condition::{Comparison, Expr, Placement, Predicate, RegexTest, Subject, Test, TimePart};
 pub use correlation::{Alias, Correlation, CorrelationKind, Filter, FilteredRules, Threshold};
+pub use matcher::{Hit, Matcher};
 pub use pattern::{Pattern, Piece, fold};
 pub use rule::{About, Rule, Status};
+pub use rule_set::{RuleSet, Wanted};
