@@ -5,18 +5,21 @@
 //!
 //! - [`Collection::read`] turns YAML into [`Rule`]s, [`Correlation`]s and [`Filter`]s, with modifiers worked out: what
 //!   is left are boolean expressions over a handful of [`Test`]s.
-//! - [`Matcher`] finds which rows of a batch match which rules.
+//! - `Matcher` finds which rows of a batch match which rules.
 //!
 //! Logic is two-valued: a test on a field that an event lacks is false, so its negation is true.
 
 mod collection;
 mod condition;
 mod correlation;
+mod display;
 mod pattern;
+mod read;
 mod rule;
 
 pub use collection::{Collection, Rejection, RuleFile};
 pub use condition::{Comparison, Expr, Placement, Predicate, RegexTest, Subject, Test, TimePart};
 pub use correlation::{Alias, Correlation, CorrelationKind, Filter, FilteredRules, Threshold};
 pub use pattern::{Pattern, Piece, fold};
+pub use read::Placeholders;
 pub use rule::{About, Rule, Status};

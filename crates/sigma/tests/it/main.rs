@@ -1,0 +1,3 @@
+//! Rules in, conditions out: read as users write them.
+
+mod public_rules;
