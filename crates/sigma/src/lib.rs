@@ -5,6 +5,7 @@
 //!
 //! - [`Collection::read`] turns YAML into [`Rule`]s, [`Correlation`]s and [`Filter`]s, with modifiers worked out: what
 //!   is left are boolean expressions over a handful of [`Test`]s.
+//! - [`windows_logsources`] says which log sources a Windows event belongs to.
 //! - `Matcher` finds which rows of a batch match which rules.
 //!
 //! Logic is two-valued: a test on a field that an event lacks is false, so its negation is true.
@@ -16,6 +17,7 @@ mod display;
 mod pattern;
 mod read;
 mod rule;
+mod windows;
 
 pub use collection::{Collection, Rejection, RuleFile};
 pub use condition::{Comparison, Expr, Placement, Predicate, RegexTest, Subject, Test, TimePart};
@@ -23,3 +25,4 @@ pub use correlation::{Alias, Correlation, CorrelationKind, Filter, FilteredRules
 pub use pattern::{Pattern, Piece, fold};
 pub use read::Placeholders;
 pub use rule::{About, Rule, Status};
+pub use windows::{windows_field, windows_logsources};

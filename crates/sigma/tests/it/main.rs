@@ -1,3 +1,4 @@
 //! Rules in, conditions out: read as users write them.
 
 mod public_rules;
+mod windows;
