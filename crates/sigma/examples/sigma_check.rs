@@ -90,8 +90,7 @@ fn check(arguments: &Arguments) -> Result<bool, Failure> {
     let started = cpu_time()?;
     let renames = BTreeMap::new();
     let schema = batches[0].schema();
-    let mut matchers: Vec<_> =
-        classes.iter().map(|class| rules.matcher(&class.sources, &schema, &renames)).collect();
+    let mut matchers: Vec<_> = classes.iter().map(|class| rules.matcher(&class.sources, &schema, &renames)).collect();
     let made_ready = cpu_time()? - started;
 
     let mut found = Vec::new();
@@ -117,7 +116,11 @@ fn check(arguments: &Arguments) -> Result<bool, Failure> {
     let median = times[times.len() / 2];
     println!("rules: {} loaded, {rejected} rejected, read in {:.3} s", rules.rules().len(), read.as_secs_f64());
     println!("made ready for {} kinds of events in {:.3} s", classes.len(), made_ready.as_secs_f64());
-    println!("events: {count}, first pass {:.0}, median {:.0} events per CPU-second", per_second(first), per_second(median));
+    println!(
+        "events: {count}, first pass {:.0}, median {:.0} events per CPU-second",
+        per_second(first),
+        per_second(median)
+    );
     Ok(is_right)
 }
 
@@ -137,7 +140,8 @@ fn tell_differences(found: &HashSet<(u32, String)>, expected: &HashSet<(u32, Str
 }
 
 fn read_rules(folder: &Path, files: &mut Vec<RuleFile>) -> Result<(), Failure> {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
     entries.sort();
     for path in entries {
         if path.is_dir() {

@@ -1,5 +1,7 @@
 //! Rules by the file: read, checked, filters applied.
 
+use std::fmt;
+
 use millpond_core::Error;
 
 use crate::correlation::{Correlation, Filter};
@@ -38,4 +40,11 @@ pub struct Rejection {
     pub rule: Option<String>,
     /// Why, and the way out.
     pub error: Error,
+}
+
+impl fmt::Display for Rejection {
+    /// Such as `rules/x.yml:12: there is no `condition``, with the hint on a line of its own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.error.report())
+    }
 }

@@ -19,6 +19,43 @@ pub enum Expr {
     Test(Predicate),
 }
 
+impl Expr {
+    /// True when all are, in as few steps as possible.
+    pub fn all(members: Vec<Self>) -> Self {
+        let flat = members.into_iter().flat_map(|member| match member {
+            Self::All(inner) => inner,
+            other => vec![other],
+        });
+        Self::only(flat.collect()).unwrap_or_else(Self::All)
+    }
+
+    /// True when any is, in as few steps as possible.
+    pub fn any(members: Vec<Self>) -> Self {
+        let flat = members.into_iter().flat_map(|member| match member {
+            Self::Any(inner) => inner,
+            other => vec![other],
+        });
+        Self::only(flat.collect()).unwrap_or_else(Self::Any)
+    }
+
+    /// The member, if there is exactly one.
+    fn only(mut members: Vec<Self>) -> Result<Self, Vec<Self>> {
+        match members.pop() {
+            Some(member) if members.is_empty() => Ok(member),
+            last => Err(members.into_iter().chain(last).collect()),
+        }
+    }
+
+    /// How many expressions it consists of, itself among them.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::All(members) | Self::Any(members) => 1 + members.iter().map(Self::size).sum::<usize>(),
+            Self::Not(inner) => 1 + inner.size(),
+            Self::Test(_) => 1,
+        }
+    }
+}
+
 /// One test of one part of an event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Predicate {
@@ -160,4 +197,18 @@ pub enum TimePart {
     Month,
     /// Such as 2026.
     Year,
+}
+
+impl TimePart {
+    /// As the modifier is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
 }

@@ -5,22 +5,28 @@
 //!
 //! - [`Collection::read`] turns YAML into [`Rule`]s, [`Correlation`]s and [`Filter`]s, with modifiers worked out: what
 //!   is left are boolean expressions over a handful of [`Test`]s.
-//! - [`Matcher`] finds which rows of a batch match which rules.
+//! - [`windows_logsources`] says which log sources a Windows event belongs to.
+//! - `Matcher` finds which rows of a batch match which rules.
 //!
 //! Logic is two-valued: a test on a field that an event lacks is false, so its negation is true.
 
 mod collection;
 mod condition;
 mod correlation;
+mod display;
 mod matcher;
 mod pattern;
+mod read;
 mod rule;
 mod rule_set;
+mod windows;
 
 pub use collection::{Collection, Rejection, RuleFile};
 pub use condition::{Comparison, Expr, Placement, Predicate, RegexTest, Subject, Test, TimePart};
 pub use correlation::{Alias, Correlation, CorrelationKind, Filter, FilteredRules, Threshold};
 pub use matcher::{Hit, Matcher};
 pub use pattern::{Pattern, Piece, fold};
+pub use read::Placeholders;
 pub use rule::{About, Rule, Status};
 pub use rule_set::{RuleSet, Wanted};
+pub use windows::{windows_field, windows_logsources};

@@ -211,4 +211,3 @@ impl RowView<'_> {
         found
     }
 }
-

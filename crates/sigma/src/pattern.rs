@@ -1,5 +1,7 @@
 //! Patterns: texts with wildcards.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A text with wildcards. No two texts stand side by side, no text is empty, and no two [`Piece::Run`] stand side by
@@ -24,6 +26,31 @@ impl Pattern {
     /// A pattern without wildcards.
     pub fn literal(text: &str) -> Self {
         [Piece::Text(text.to_owned())].into_iter().collect()
+    }
+
+    /// Reads what a rule writes: `*` and `?` are wildcards unless a backslash stands before them, two backslashes are one,
+    /// and a backslash before anything else is itself.
+    pub fn parse(text: &str) -> Self {
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut characters = text.chars().peekable();
+        while let Some(character) = characters.next() {
+            let wildcard = match character {
+                '*' => Piece::Run,
+                '?' => Piece::One,
+                '\\' => {
+                    literal.push(characters.next_if(|next| matches!(next, '*' | '?' | '\\')).unwrap_or('\\'));
+                    continue;
+                }
+                other => {
+                    literal.push(other);
+                    continue;
+                }
+            };
+            pieces.extend([Piece::Text(std::mem::take(&mut literal)), wildcard]);
+        }
+        pieces.push(Piece::Text(literal));
+        pieces.into_iter().collect()
     }
 
     /// The pieces in order.
@@ -66,6 +93,32 @@ impl Pattern {
             [Piece::Text(text)] => Some(text),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for Pattern {
+    /// As a rule writes it, with no more backslashes than needed: [`Pattern::parse`] gives the same pattern again.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut characters = self.pieces.iter().flat_map(characters).peekable();
+        while let Some((character, is_wildcard)) = characters.next() {
+            let is_special = |character| matches!(character, '*' | '?' | '\\');
+            let is_escaped = match character {
+                '*' | '?' => !is_wildcard,
+                '\\' => characters.peek().is_some_and(|(next, _)| is_special(*next)),
+                _ => false,
+            };
+            write!(f, "{}{character}", if is_escaped { "\\" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// The characters of a piece, and whether each is a wildcard.
+fn characters(piece: &Piece) -> Box<dyn Iterator<Item = (char, bool)> + '_> {
+    match piece {
+        Piece::Text(text) => Box::new(text.chars().map(|character| (character, false))),
+        Piece::Run => Box::new(std::iter::once(('*', true))),
+        Piece::One => Box::new(std::iter::once(('?', true))),
     }
 }
 

@@ -84,9 +84,7 @@ impl Atoms {
             Test::Null => Node::Row(RowTest::Null(place)),
             Test::Exists => Node::Row(RowTest::Exists(place)),
             Test::OtherField { field, placement, cased } => match self.place(&Subject::Field(field.clone())) {
-                Some(other) => {
-                    Node::Row(RowTest::OtherField { place, other, placement: *placement, cased: *cased })
-                }
+                Some(other) => Node::Row(RowTest::OtherField { place, other, placement: *placement, cased: *cased }),
                 None => Node::Never,
             },
             Test::Text { pattern, cased } => self.text(place, pattern, *cased, &predicate.test),

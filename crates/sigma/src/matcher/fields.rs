@@ -156,9 +156,7 @@ impl Use {
             Self::Placed(atom, Placement::Start) => (atom, start == 0),
             Self::Placed(atom, Placement::End) => (atom, start + length == folded.len()),
             Self::Placed(atom, Placement::Whole) => (atom, start == 0 && length == folded.len()),
-            Self::Tested(atom) => {
-                (atom, !found.contains(&atom) && atoms.get(atom).test.passes_folded(value, folded))
-            }
+            Self::Tested(atom) => (atom, !found.contains(&atom) && atoms.get(atom).test.passes_folded(value, folded)),
         };
         if passes {
             found.push(atom);

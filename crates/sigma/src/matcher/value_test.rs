@@ -17,11 +17,27 @@ pub(super) enum ValueTest {
     /// A folded text that stands somewhere.
     Stands(String, Placement),
     /// A pattern; over the folded text unless case counts.
-    Wildcard { wildcard: Wildcard, cased: bool, gate: String },
-    Regex { test: RegexTest, ready: OnceLock<Option<Regex>> },
-    Cidr { network: IpAddr, prefix: u8 },
-    Number { comparison: Comparison, number: f64 },
-    Time { part: TimePart, number: i64 },
+    Wildcard {
+        wildcard: Wildcard,
+        cased: bool,
+        gate: String,
+    },
+    Regex {
+        test: RegexTest,
+        ready: OnceLock<Option<Regex>>,
+    },
+    Cidr {
+        network: IpAddr,
+        prefix: u8,
+    },
+    Number {
+        comparison: Comparison,
+        number: f64,
+    },
+    Time {
+        part: TimePart,
+        number: i64,
+    },
 }
 
 impl ValueTest {

@@ -98,12 +98,25 @@ fn innermost(kind: &DataType) -> &DataType {
 
 /// The texts of the rows of a batch at one place.
 pub(super) enum Values<'a> {
-    Text { texts: &'a StringArray, opens_objects: bool },
-    View { texts: &'a StringViewArray, opens_objects: bool },
+    Text {
+        texts: &'a StringArray,
+        opens_objects: bool,
+    },
+    View {
+        texts: &'a StringViewArray,
+        opens_objects: bool,
+    },
     /// Numbers and the like, as text.
     Written(StringArray),
-    List { offsets: &'a [i32], nulls: Option<&'a NullBuffer>, items: Box<Values<'a>> },
-    Member { nulls: Option<&'a NullBuffer>, member: Box<Values<'a>> },
+    List {
+        offsets: &'a [i32],
+        nulls: Option<&'a NullBuffer>,
+        items: Box<Values<'a>>,
+    },
+    Member {
+        nulls: Option<&'a NullBuffer>,
+        member: Box<Values<'a>>,
+    },
     Json(Box<Values<'a>>, Vec<String>),
     Several(Vec<Values<'a>>),
     None,
@@ -151,9 +164,7 @@ impl<'a> Values<'a> {
                 let is_null = nulls.is_some_and(|nulls| nulls.is_null(row));
                 is_null || (offsets[row]..offsets[row + 1]).all(|item| items.each(item as usize, take))
             }
-            Self::Member { nulls, member } => {
-                nulls.is_some_and(|nulls| nulls.is_null(row)) || member.each(row, take)
-            }
+            Self::Member { nulls, member } => nulls.is_some_and(|nulls| nulls.is_null(row)) || member.each(row, take),
             Self::Json(texts, keys) => texts.each(row, &mut |text| {
                 let document = opened(text);
                 document.is_none_or(|document| follow(&document, keys, take))

@@ -19,10 +19,7 @@ const TEXTS: [&str; 14] =
     ["", "a", "A", "ab", "aB", "bA", "abab", "É", "aÉ", "ß", "7", "-1.5", "10.1.2.3", "2001:db8::1"];
 
 fn text() -> impl Strategy<Value = String> {
-    prop_oneof![
-        prop::sample::select(&TEXTS[..]).prop_map(str::to_owned),
-        "[abAB \\\\é\n*?]{0,6}",
-    ]
+    prop_oneof![prop::sample::select(&TEXTS[..]).prop_map(str::to_owned), "[abAB \\\\é\n*?]{0,6}",]
 }
 
 fn scalar() -> impl Strategy<Value = Value> {
@@ -131,9 +128,8 @@ fn batch(events: &[Map<String, Value>]) -> RecordBatch {
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     };
-    let flat = |name: &str| -> Vec<Option<String>> {
-        events.iter().map(|event| event.get(name).and_then(scalar)).collect()
-    };
+    let flat =
+        |name: &str| -> Vec<Option<String>> { events.iter().map(|event| event.get(name).and_then(scalar)).collect() };
     let mut list = ListBuilder::new(StringBuilder::new());
     for event in events {
         match event.get("list").and_then(Value::as_array) {
