@@ -1,7 +1,7 @@
 //! Correlations of correlations: each has to rest on rules alone in the end.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use super::correlation::Unresolved;
 use super::fault::{Fault, fault, fault_with_hint, hint_of_names};
@@ -31,14 +31,14 @@ pub(crate) fn resolve(
 struct Chains<'c> {
     correlations: &'c [Unresolved],
     /// Which document has which id or name: rules first, then correlations.
-    candidates: HashMap<&'c str, usize>,
+    candidates: BTreeMap<&'c str, usize>,
     /// Of each correlation, the correlations that it refers to; none where a reference leads nowhere.
     uses: Vec<Option<Vec<usize>>>,
     is_sound: Vec<bool>,
 }
 
 impl<'c> Chains<'c> {
-    fn new(correlations: &'c [Unresolved], candidates: HashMap<&'c str, usize>, rules: usize) -> Self {
+    fn new(correlations: &'c [Unresolved], candidates: BTreeMap<&'c str, usize>, rules: usize) -> Self {
         let mut chains = Self { correlations, candidates, uses: Vec::new(), is_sound: Vec::new() };
         chains.uses = correlations.iter().map(|one| chains.used_by(&one.correlation, rules)).collect();
         chains.is_sound = sound(&chains.uses);

@@ -141,7 +141,10 @@ impl<'t> Reader<'t> {
                     continue;
                 }
                 Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                    Some(ended) => (ended.anchor, ended.node),
+                    Some(ended) => {
+                        check_keys(&ended.node)?;
+                        (ended.anchor, ended.node)
+                    }
                     None => continue,
                 },
                 _ => continue,
@@ -221,6 +224,20 @@ fn key_of(node: &Node) -> Result<String> {
     match node.scalar() {
         Some(text) => Ok(text.into_owned()),
         None => Err(Fault::new(node.line, not_yaml(&format!("a key is {}, not a text", node.kind())))),
+    }
+}
+
+/// Refuses a key that stands twice: readers of YAML do not agree which one counts.
+fn check_keys(node: &Node) -> Result<()> {
+    let mut keys: Vec<(&str, u32)> = node.entries().iter().map(|entry| (entry.key.as_str(), entry.line)).collect();
+    keys.sort_unstable();
+    match keys.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        None => Ok(()),
+        Some(pair) => {
+            let message = format!("the key `{}` stands twice in a map, first on line {}", pair[0].0, pair[0].1);
+            let hint = "YAML keeps one of the two: join their values in a list, or use two selections";
+            Err(Fault::new(pair[1].1, Error::bad_config(message).hint(hint)))
+        }
     }
 }
 
