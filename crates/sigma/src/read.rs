@@ -1,9 +1,10 @@
-//! Reading: files of YAML become rules, correlations and filters. What cannot be taken whole is refused with its reason.
+//! Reading: files of YAML become rules, correlations and filters. What cannot be taken whole is refused with its
+//! reason.
 //!
-//! The steps: `yaml` makes a tree that knows its lines, `document` finds out what each document is, `about`, `detection`,
-//! `correlation` and `filter` read its parts, `modifiers`, `values` and `transform` work out what a field is compared
-//! with, `condition` joins that, and `references` and `chains` follow names from document to
-//! document once everything is read.
+//! The steps: `yaml` makes a tree that knows its lines, `document` finds out what each document is, `about`,
+//! `detection`, `correlation` and `filter` read its parts, `modifiers`, `values` and `transform` work out what a field is
+//! compared with, `condition` joins that, and `references` and `chains` follow names from document to document once
+//! everything is read.
 
 mod about;
 mod chains;

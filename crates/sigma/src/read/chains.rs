@@ -49,7 +49,7 @@ impl<'c> Chains<'c> {
     fn used_by(&self, correlation: &Correlation, rules: usize) -> Option<Vec<usize>> {
         let targets = correlation.rules.iter().map(|name| self.candidates.get(name.as_str()).copied());
         let targets: Vec<usize> = targets.collect::<Option<_>>()?;
-        let is_sound = self.strange_alias(correlation).is_none();
+        let is_sound = self.strange_alias(correlation).is_none() && self.repeated(correlation).is_none();
         is_sound.then(|| targets.into_iter().filter_map(|target| target.checked_sub(rules)).collect())
     }
 
@@ -62,6 +62,10 @@ impl<'c> Chains<'c> {
         let mut names = correlation.rules.iter().zip(lines);
         if let Some((name, line)) = names.find(|(name, _)| !self.candidates.contains_key(name.as_str())) {
             return known.unknown::<()>(name, *line, &self.candidates).err();
+        }
+        if let Some((first, again)) = self.repeated(correlation) {
+            let [first, name] = [first, again].map(|at| &correlation.rules[at]);
+            return fault::<()>(lines[again], format!("it refers to the rule of `{first}` again as `{name}`")).err();
         }
         let line = correlation.about.line;
         if let Some(name) = self.strange_alias(correlation) {
@@ -99,6 +103,13 @@ impl<'c> Chains<'c> {
             }
         }
         None
+    }
+
+    /// Two places at which the correlation names the same rule, by id and by name.
+    fn repeated(&self, correlation: &Correlation) -> Option<(usize, usize)> {
+        let mut seen = HashMap::new();
+        let mut targets = correlation.rules.iter().map(|name| self.candidates.get(name.as_str())).enumerate();
+        targets.find_map(|(at, target)| seen.insert(target?, at).map(|first| (first, at)))
     }
 
     /// A rule that an alias names and the correlation does not.

@@ -1,7 +1,7 @@
 //! YAML as a small tree in which everything knows its line.
 //!
-//! The tree is built from the parser's events and not by its loader: what lies too deep or is too much, also by aliases,
-//! is an error before it is built, so that nothing that walks the tree can run out of stack.
+//! The tree is built from the parser's events: what lies too deep or is too much, also by aliases, is an error before it
+//! is built, so that nothing that walks the tree can run out of stack.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

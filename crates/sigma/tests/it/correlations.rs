@@ -88,46 +88,11 @@ fn aliases_call_rules_as_the_correlation_does() {
 
 #[test]
 fn what_is_wrong_is_said() {
-    let end = "rules: [a, b]\ntimespan: 1h";
-    let count = "type: event_count\ncondition: {gte: 1}";
-    let form = "write it like `gte: 10`; several bounds hold all at once";
-    let types = "`event_count`, `value_count`, `temporal`, `temporal_ordered`, `value_sum`, `value_avg`, `value_min`, \
-                 `value_median`, `value_max`, `value_percentile`";
-    let words = "name rules with `and` between all of them or `or` between all of them; a correlation can itself be \
-                 among the rules of another";
-    let span = "write a number and `s`, `m`, `h`, `d` or `w`, such as `90m`";
-    let cases: Vec<(String, String)> = vec![
-        (end.to_owned(), format!("3: the correlation has no `type`\n  hint: there are {types}")),
-        (format!("type: event_counts\n{end}"), "3: `type` cannot be `event_counts`\n  hint: did you mean `event_count`?".to_owned()),
-        (format!("type: event_count\n{end}"), format!("3: the correlation has no `condition`\n  hint: {form}")),
-        (format!("type: event_count\n{end}\ncondition: a and b"), format!("6: `condition` of the correlation is a text, not a map\n  hint: {form}")),
-        (format!("type: event_count\n{end}\ncondition: {{}}"), format!("6: the correlation's `condition` says no number\n  hint: {form}")),
-        (format!("type: event_count\n{end}\ncondition:\n  gte: x"), "7: `gte` of the correlation is no number".to_owned()),
-        (format!("type: event_count\n{end}\ncondition:\n  ge: 1"), "7: the correlation's `condition` cannot have `ge`\n  hint: did you mean `gt`?".to_owned()),
-        (format!("type: event_count\n{end}\ncondition: {{field: x, gte: 1}}"), "6: a correlation of this type has no `field`\n  hint: to count values, the type is `value_count`".to_owned()),
-        (format!("type: value_count\n{end}\ncondition: {{gte: 1}}"), "6: the correlation's `condition` has no `field`\n  hint: say which, beside the bounds: `field: User`".to_owned()),
-        (format!("type: value_count\nfield: x\n{end}\ncondition: {{gte: 1}}"), "7: the correlation's `condition` has no `field`\n  hint: `field` stands in `condition`, beside the bounds".to_owned()),
-        (format!("type: value_sum\n{end}\ncondition: {{field: [x, y], gte: 1}}"), "6: a correlation of this type has one `field`".to_owned()),
-        (format!("type: value_percentile\n{end}\ncondition: {{field: x, gte: 1}}"), "6: the correlation does not say which `percentile`\n  hint: such as `percentile: 95`, beside `field` and the bounds".to_owned()),
-        (format!("type: value_percentile\n{end}\ncondition: {{field: x, percentile: 101, gte: 1}}"), "6: `percentile` is from 0 to 100, and not 101".to_owned()),
-        (format!("type: value_sum\n{end}\ncondition: {{field: x, percentile: 1, gte: 1}}"), "6: only a correlation of the type `value_percentile` has a `percentile`".to_owned()),
-        (format!("type: temporal\n{end}\ncondition: a and not b"), format!("6: the correlation's condition `a and not b` cannot be used\n  hint: {words}")),
-        (format!("type: temporal\n{end}\ncondition: a and b or a"), format!("6: the correlation's condition `a and b or a` cannot be used\n  hint: {words}")),
-        (format!("type: temporal\n{end}\ncondition: a and c"), "6: the correlation's condition names `c`, which is not among its `rules`\n  hint: did you mean `a`?".to_owned()),
-        (format!("{count}\nrules: a"), format!("3: the correlation has no `timespan`\n  hint: {span}")),
-        (format!("{count}\nrules: a\ntimespan: 1y"), format!("6: `1y` is no span of time\n  hint: {span}")),
-        (format!("{count}\nrules: a\ntimespan: 0s"), format!("6: `0s` is no span of time\n  hint: {span}")),
-        (format!("{count}\nrules: a\ntimespan: 5é"), format!("6: `5é` is no span of time\n  hint: {span}")),
-        (format!("{count}\ntimespan: 1s"), "3: there are no `rules`\n  hint: name the rules by id or name".to_owned()),
-        (format!("{count}\ntimespan: 1s\nrules: [a, a]"), "6: `rules` names `a` twice".to_owned()),
-        (format!("{count}\ntimespan: 1s\nrules:\n  - a\n  - bb"), "8: it refers to `bb`, and no rule has that id or name\n  hint: did you mean `b`?".to_owned()),
-        (format!("{count}\ntimespan: 1s\nrules: something-else"), "6: it refers to `something-else`, and no rule has that id or name\n  hint: refer to a rule by its `id` or `name`".to_owned()),
-        (format!("{count}\ntimespan: 1s\nrules: a\naliases: {{x: {{b: f}}}}"), "1: an alias is for `b`, which is not among the correlation's `rules`\n  hint: did you mean `a`?".to_owned()),
-        (format!("{count}\ntimespan: 1s\nrules: a\naliases: x"), "7: `aliases` is a text, not a map\n  hint: write it like `ip: {rule_name: SourceIp}`".to_owned()),
-        (format!("{count}\ntimespan: 1s\nrules: a\ngenerate: 1"), "7: `generate` is `true` or `false`".to_owned()),
-    ];
-    for (section, expected) in cases {
-        assert_eq!(refused(&section), format!("2.yml:{expected}"), "{section}");
+    let blocks = include_str!("correlations_refused.txt").split("\n\n").filter(|block| !block.starts_with('#'));
+    for block in blocks {
+        let (section, expected) = block.split_once("\n=> ").expect("a section and what is wrong");
+        let section = section.replace("RULES", "rules: [a, b]\ntimespan: 1h");
+        assert_eq!(refused(&section), format!("2.yml:{}", expected.trim_end()), "{section}");
     }
 }
 
@@ -163,7 +128,8 @@ fn correlations_of_correlations_end_in_rules() {
             "5.yml:1: it refers to itself: `three` -> `one` -> `two` -> `three`",
             "6.yml:1: it refers to itself: `self` -> `self`",
             "7.yml:1: it refers to `one`, which was refused",
-            "8.yml:3: it refers to `nothing-at-all`, and no rule has that id or name\n  hint: refer to a rule by its `id` or `name`",
+            "8.yml:3: it refers to `nothing-at-all`, and no rule has that id or name\n  \
+             hint: refer to a rule by its `id` or `name`",
             "9.yml:1: it refers to `lost`, which was refused",
             "10.yml:3: it refers to `broken`, which was refused (11.yml:1)",
             "11.yml:4: the condition `x` has `x` at 1, which is no selection\n  hint: did you mean `s`?",

@@ -16,7 +16,8 @@ fn refused(text: &str) -> String {
 
 #[test]
 fn a_rule_says_what_it_is() {
-    let text = "\u{feff}# A comment.\n---\ntitle: Title\nid: 1-2\nname: my_rule\nstatus: Stable\nlevel: critical\nauthor: [a, b]\n\
+    let text = "\u{feff}# A comment.\n---\ntitle: Title\nid: 1-2\nname: my_rule\nstatus: Stable\nlevel: critical\n\
+         author: [a, b]\n\
          description: |\n  Two\n  lines.\ndate: 2026-01-02\nreferences:\n  - https://example.com/a\n\
          tags: [attack.execution, attack.t1059.001]\nfalsepositives: Unknown\nfields: [f, 1]\nlicense: DRL\n\
          logsource:\n  category: Process_Creation\n  product: windows\n  definition: anything\n\
@@ -71,12 +72,14 @@ fn what_is_missing_or_wrong_is_said() {
         ),
         (
             "- a".to_owned(),
-            "1.yml:1: the document is a list, not a map\n  hint: a Sigma rule has `detection`, `correlation` or `filter`",
+            "1.yml:1: the document is a list, not a map\n  \
+             hint: a Sigma rule has `detection`, `correlation` or `filter`",
         ),
         (RULE.replace("{s: {f: 1}, condition: s}", "s"), "1.yml:3: the selections are a text, not a map"),
         (
             format!("{RULE}level: urgent\n"),
-            "1.yml:4: `level` cannot be `urgent`\n  hint: there are `informational`, `low`, `medium`, `high`, `critical`",
+            "1.yml:4: `level` cannot be `urgent`\n  \
+             hint: there are `informational`, `low`, `medium`, `high`, `critical`",
         ),
         (
             format!("{RULE}status: experimentel\n"),

@@ -199,7 +199,8 @@ fn modifiers_that_there_are_not() {
         ),
         (
             "f|contains|re|i|windash: a",
-            "1.yml:5: `f|contains|re|i|windash` cannot take `re` together with a place\n  hint: a regular expression is searched anywhere; `^` and `$` tie it to the start and the end",
+            "1.yml:5: `f|contains|re|i|windash` cannot take `re` together with a place\n  \
+             hint: a regular expression is searched anywhere; `^` and `$` tie it to the start and the end",
         ),
         ("f|re|windash: a", "1.yml:5: `f|re|windash` transforms values that are not texts"),
     ]);
