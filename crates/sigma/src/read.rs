@@ -33,7 +33,7 @@ use fault::Fault;
 use references::{Known, Place};
 use yaml::Node;
 
-/// The most bytes that a file may have; the whole public rule set in one file has a third of it.
+/// The most bytes that a file may have; the whole public rule set in one file would have a sixth of it.
 const FILE_BYTES_MAX: usize = 32 << 20;
 
 impl Collection {
