@@ -1,9 +1,10 @@
-//! Reading: files of YAML become rules, correlations and filters. What cannot be taken whole is refused with its reason.
+//! Reading: files of YAML become rules, correlations and filters. What cannot be taken whole is refused with its
+//! reason.
 //!
-//! The steps: `yaml` makes a tree that knows its lines, `document` finds out what each document is, `about`, `detection`,
-//! `correlation` and `filter` read its parts, `modifiers`, `values` and `transform` work out what a field is compared
-//! with, `condition` joins that, and `references` and `chains` follow names from document to
-//! document once everything is read.
+//! The steps: `yaml` makes a tree that knows its lines, `document` finds out what each document is, `about`,
+//! `detection`, `correlation` and `filter` read its parts, `modifiers`, `values` and `transform` work out what a field is
+//! compared with, `condition` joins that, and `references` and `chains` follow names from document to document once
+//! everything is read.
 
 mod about;
 mod chains;
@@ -32,7 +33,7 @@ use fault::Fault;
 use references::{Known, Place};
 use yaml::Node;
 
-/// The most bytes that a file may have; the whole public rule set in one file has a third of it.
+/// The most bytes that a file may have; the whole public rule set in one file would have a sixth of it.
 const FILE_BYTES_MAX: usize = 32 << 20;
 
 impl Collection {

@@ -1,7 +1,7 @@
 //! Windows events: which log sources each belongs to, and where its fields are called differently.
 //!
-//! An event belongs to several log sources at once: to `windows`, to the service that its channel stands for, and to the
-//! categories that its id stands for on that channel. The same id on another channel is something else.
+//! An event belongs to several log sources at once: to the service that its channel stands for, and to the categories
+//! that its id stands for on that channel. The same id on another channel is something else.
 
 use millpond_core::logsource::LogSource;
 

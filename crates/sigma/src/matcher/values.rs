@@ -81,7 +81,8 @@ impl Place {
                 Values::Json(Box::new(Values::of(batch.column(column[0]), &column[1..], false)), keys.clone())
             }
             Self::Everything(columns) => {
-                Values::Several(columns.iter().map(|index| Values::of(batch.column(*index), &[], true)).collect())
+                let all = columns.iter().map(|index| Values::of(batch.column(*index), &[], true));
+                Values::Several(all.filter(|values| !matches!(values, Values::None)).collect())
             }
         }
     }
@@ -125,6 +126,7 @@ pub(super) enum Values<'a> {
 impl<'a> Values<'a> {
     fn of(array: &'a ArrayRef, path: &[usize], opens_objects: bool) -> Self {
         match array.data_type() {
+            _ if array.null_count() == array.len() => Self::None,
             DataType::Utf8 => Self::Text { texts: array.as_string(), opens_objects },
             DataType::Utf8View => Self::View { texts: array.as_string_view(), opens_objects },
             DataType::List(_) => {

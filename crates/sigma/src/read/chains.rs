@@ -1,7 +1,7 @@
 //! Correlations of correlations: each has to rest on rules alone in the end.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use super::correlation::Unresolved;
 use super::fault::{Fault, fault, fault_with_hint, hint_of_names};
@@ -31,14 +31,14 @@ pub(crate) fn resolve(
 struct Chains<'c> {
     correlations: &'c [Unresolved],
     /// Which document has which id or name: rules first, then correlations.
-    candidates: HashMap<&'c str, usize>,
+    candidates: BTreeMap<&'c str, usize>,
     /// Of each correlation, the correlations that it refers to; none where a reference leads nowhere.
     uses: Vec<Option<Vec<usize>>>,
     is_sound: Vec<bool>,
 }
 
 impl<'c> Chains<'c> {
-    fn new(correlations: &'c [Unresolved], candidates: HashMap<&'c str, usize>, rules: usize) -> Self {
+    fn new(correlations: &'c [Unresolved], candidates: BTreeMap<&'c str, usize>, rules: usize) -> Self {
         let mut chains = Self { correlations, candidates, uses: Vec::new(), is_sound: Vec::new() };
         chains.uses = correlations.iter().map(|one| chains.used_by(&one.correlation, rules)).collect();
         chains.is_sound = sound(&chains.uses);
@@ -49,7 +49,7 @@ impl<'c> Chains<'c> {
     fn used_by(&self, correlation: &Correlation, rules: usize) -> Option<Vec<usize>> {
         let targets = correlation.rules.iter().map(|name| self.candidates.get(name.as_str()).copied());
         let targets: Vec<usize> = targets.collect::<Option<_>>()?;
-        let is_sound = self.strange_alias(correlation).is_none();
+        let is_sound = self.strange_alias(correlation).is_none() && self.repeated(correlation).is_none();
         is_sound.then(|| targets.into_iter().filter_map(|target| target.checked_sub(rules)).collect())
     }
 
@@ -62,6 +62,10 @@ impl<'c> Chains<'c> {
         let mut names = correlation.rules.iter().zip(lines);
         if let Some((name, line)) = names.find(|(name, _)| !self.candidates.contains_key(name.as_str())) {
             return known.unknown::<()>(name, *line, &self.candidates).err();
+        }
+        if let Some((first, again)) = self.repeated(correlation) {
+            let [first, name] = [first, again].map(|at| &correlation.rules[at]);
+            return fault::<()>(lines[again], format!("it refers to the rule of `{first}` again as `{name}`")).err();
         }
         let line = correlation.about.line;
         if let Some(name) = self.strange_alias(correlation) {
@@ -99,6 +103,13 @@ impl<'c> Chains<'c> {
             }
         }
         None
+    }
+
+    /// Two places at which the correlation names the same rule, by id and by name.
+    fn repeated(&self, correlation: &Correlation) -> Option<(usize, usize)> {
+        let mut seen = HashMap::new();
+        let mut targets = correlation.rules.iter().map(|name| self.candidates.get(name.as_str())).enumerate();
+        targets.find_map(|(at, target)| seen.insert(target?, at).map(|first| (first, at)))
     }
 
     /// A rule that an alias names and the correlation does not.

@@ -7,13 +7,17 @@ use crate::condition::Expr;
 
 /// How deep parentheses and `not` may lie in each other.
 const DEPTH_MAX: usize = 64;
+/// How many characters of a condition a message shows.
+const SHOWN_MAX: usize = 200;
 /// What to do instead of counting in a condition.
 const CORRELATION_HINT: &str = "write a correlation: a document with `correlation`, which counts the matches of rules";
 
 /// Works out a condition over the selections.
 pub(crate) fn condition(text: &str, line: u32, selections: &[Selection], context: &Context) -> Result<Expr> {
-    let mut parser = Parser { text, line, tokens: tokens(text), at: 0, selections, context };
+    let shown = shown(text);
+    let mut parser = Parser { text: &shown, line, tokens: tokens(text), at: 0, selections, context };
     let expr = parser.any_of(0)?;
+    let text = &shown;
     match parser.peek() {
         None => Ok(expr),
         Some(Token { text: "|", .. }) => fault_with_hint(
@@ -32,6 +36,14 @@ pub(crate) fn condition(text: &str, line: u32, selections: &[Selection], context
         Some(Token { text: word, at }) => {
             fault(line, format!("the condition `{text}` has `{word}` at {at} where `and` or `or` belongs"))
         }
+    }
+}
+
+/// The condition for messages, cut where it is very long.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

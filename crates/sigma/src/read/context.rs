@@ -8,8 +8,8 @@ use super::fault::{Result, fault_with_hint};
 /// What placeholders stand for: by name, the texts of which each is tried, as a rule would write them.
 pub type Placeholders = BTreeMap<String, Vec<String>>;
 
-/// How many tests and operators a document may come to once everything is worked out. The largest public rule has
-/// 4,000.
+/// How many tests and operators a document may come to once everything is worked out. The largest public rule comes
+/// to 4,433.
 const SIZE_MAX: usize = 200_000;
 
 /// What reading one document may use.

@@ -146,6 +146,10 @@ impl Condition {
                         a correlation can itself be among the rules of another";
             return fault_with_hint(self.line, format!("the correlation's condition `{text}` cannot be used"), hint);
         }
+        if let Some(twice) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name))
+        {
+            return fault(self.line, format!("the correlation's condition names `{twice}` twice"));
+        }
         let listed = if section.get("rules").is_some() { references(section)? } else { Vec::new() };
         let place = |name: &&str| listed.iter().position(|(rule, _)| rule == name);
         if let Some(missing) = names.iter().find(|name| !listed.is_empty() && place(name).is_none()) {

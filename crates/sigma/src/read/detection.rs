@@ -68,6 +68,9 @@ fn part(node: &Node, entry: &Entry, context: &Context) -> Result<Expr> {
             let tests = fields.iter().map(|field| item_tests(&item(&field.key, field.line)?, &field.node, context));
             Ok(Expr::all(tests.collect::<Result<_>>()?))
         }
+        Value::Null if std::ptr::eq(node, &entry.node) => {
+            fault(node.line, format!("the selection `{}` is empty", entry.key))
+        }
         Value::List(_) => fault(node.line, format!("the selection `{}` has a list within a list", entry.key)),
         _ => item_tests(&item("", node.line)?, node, context),
     }

@@ -33,8 +33,8 @@ pub(crate) fn fault_with_hint<T>(line: u32, message: impl Into<String>, hint: im
 /// The hint that names the nearest of the known names, or all of them where none is near.
 pub(crate) fn hint_of_names<'n>(name: &str, known: impl IntoIterator<Item = &'n str> + Clone) -> String {
     match millpond_core::units::nearest(name, known.clone()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => {
+        Some(near) if !name.is_empty() => format!("did you mean `{near}`?"),
+        _ => {
             let names: Vec<String> = known.into_iter().take(NAMES_MAX).map(|name| format!("`{name}`")).collect();
             if names.is_empty() { "there are none".to_owned() } else { format!("there are {}", names.join(", ")) }
         }

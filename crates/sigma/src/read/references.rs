@@ -1,6 +1,6 @@
 //! References between documents: by id or by name, each of which is unique.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::fault::{Result, fault, fault_with_hint, hint_of_names};
 use super::filter;
@@ -46,12 +46,12 @@ impl Known {
     }
 
     /// That `name`, on a line, is no rule.
-    pub(crate) fn unknown<T>(&self, name: &str, line: u32, candidates: &HashMap<&str, usize>) -> Result<T> {
+    pub(crate) fn unknown<T>(&self, name: &str, line: u32, candidates: &BTreeMap<&str, usize>) -> Result<T> {
         if let Some(Place { file, line: refused }) = self.refused.get(name) {
             return fault(line, format!("it refers to `{name}`, which was refused ({file}:{refused})"));
         }
         if let Some(Place { file, line: other }) = self.taken.get(name).filter(|_| !candidates.contains_key(name)) {
-            return fault(line, format!("it refers to `{name}`, which cannot be referred to ({file}:{other})"));
+            return fault(line, format!("it refers to `{name}`, which is no rule ({file}:{other})"));
         }
         let near = hint_of_names(name, candidates.keys().copied().filter(|known| !known.is_empty()));
         let hint = if near.starts_with("did") { near } else { "refer to a rule by its `id` or `name`".to_owned() };
@@ -60,7 +60,7 @@ impl Known {
 }
 
 /// Which document has which id or name.
-pub(crate) fn candidates<'a>(abouts: impl Iterator<Item = &'a About>) -> HashMap<&'a str, usize> {
+pub(crate) fn candidates<'a>(abouts: impl Iterator<Item = &'a About>) -> BTreeMap<&'a str, usize> {
     let names = |(index, about): (usize, &'a About)| {
         [Some(about.id.as_str()), about.name.as_deref()].into_iter().flatten().map(move |name| (name, index))
     };

@@ -16,6 +16,10 @@ pub(crate) fn item_tests(item: &Item, values: &Node, context: &Context) -> Resul
     if members.is_empty() {
         return fault(values.line, format!("`{}` has an empty list of values", item.key));
     }
+    if item.is_all && members.len() == 1 {
+        let message = format!("`{}` has one value only, and `all` is for several", item.key);
+        return fault_with_hint(item.line, message, "leave `all` out");
+    }
     let tests = members.iter().map(|value| value_tests(item, value, context)).collect::<Result<Vec<Expr>>>()?;
     let joined = if item.is_all { Expr::all(tests) } else { Expr::any(tests) };
     Ok(if item.is_negated { Expr::Not(Box::new(joined)) } else { joined })
@@ -26,6 +30,9 @@ fn value_tests(item: &Item, value: &Node, context: &Context) -> Result<Expr> {
     let line = value.line;
     if value.value == Value::Null && item.kind == Kind::Text {
         return null_test(item, line);
+    }
+    if item.subject == Subject::Anything && value.scalar().is_some_and(|text| text.is_empty()) {
+        return fault(line, "an empty keyword stands in every event");
     }
     let Some(text) = value.scalar() else {
         return fault(line, format!("`{}` has {} among its values, where texts belong", item.key, value.kind()));
@@ -49,6 +56,10 @@ impl Item {
 }
 
 fn null_test(item: &Item, line: u32) -> Result<Expr> {
+    if item.key.is_empty() {
+        let hint = "null means that a field is not there, and keywords have no field";
+        return fault_with_hint(line, "a keyword cannot be null", hint);
+    }
     let plain = item.placement.is_none() && item.steps.is_empty() && !item.is_cased;
     if item.subject == Subject::Anything || !plain {
         let hint = "null means that a field is not there: write it as the only value of the field's name alone";

@@ -1,7 +1,7 @@
 //! YAML as a small tree in which everything knows its line.
 //!
-//! The tree is built from the parser's events and not by its loader: what lies too deep or is too much, also by aliases,
-//! is an error before it is built, so that nothing that walks the tree can run out of stack.
+//! The tree is built from the parser's events: what lies too deep or is too much, also by aliases, is an error before it
+//! is built, so that nothing that walks the tree can run out of stack.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use super::fault::{Fault, Result};
 
 /// How deep lists and maps may lie in each other. Rules need five.
 const DEPTH_MAX: usize = 64;
-/// How many values a document may have. The largest public rule has a thousand.
+/// How many values a document may have. The largest public rule has 4,475.
 const NODES_MAX: usize = 200_000;
 
 /// A value and where it stands.
@@ -141,7 +141,10 @@ impl<'t> Reader<'t> {
                     continue;
                 }
                 Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                    Some(ended) => (ended.anchor, ended.node),
+                    Some(ended) => {
+                        check_keys(&ended.node)?;
+                        (ended.anchor, ended.node)
+                    }
                     None => continue,
                 },
                 _ => continue,
@@ -221,6 +224,20 @@ fn key_of(node: &Node) -> Result<String> {
     match node.scalar() {
         Some(text) => Ok(text.into_owned()),
         None => Err(Fault::new(node.line, not_yaml(&format!("a key is {}, not a text", node.kind())))),
+    }
+}
+
+/// Refuses a key that stands twice: readers of YAML do not agree which one counts.
+fn check_keys(node: &Node) -> Result<()> {
+    let mut keys: Vec<(&str, u32)> = node.entries().iter().map(|entry| (entry.key.as_str(), entry.line)).collect();
+    keys.sort_unstable();
+    match keys.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        None => Ok(()),
+        Some(pair) => {
+            let message = format!("the key `{}` stands twice in a map, first on line {}", pair[0].0, pair[0].1);
+            let hint = "YAML keeps one of the two: join their values in a list, or use two selections";
+            Err(Fault::new(pair[1].1, Error::bad_config(message).hint(hint)))
+        }
     }
 }
 

@@ -9,13 +9,16 @@ use serde_json::Value;
 const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/sigma/events.ndjson.zst");
 const SYSMON: &str = "Microsoft-Windows-Sysmon/Operational";
 
+/// Channel, provider, id, type of event, and the log sources without their product.
+type Case = (&'static str, &'static str, u32, Option<&'static str>, &'static [&'static str]);
+
 fn listed(channel: &str, provider: &str, id: u32, event_type: Option<&str>) -> Vec<String> {
     windows_logsources(channel, provider, id, event_type).iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn an_event_belongs_to_several_log_sources_by_channel_and_id() {
-    let cases: [(&str, &str, u32, Option<&str>, &[&str]); 12] = [
+    let cases: [Case; 12] = [
         (SYSMON, "", 13, Some("SetValue"), &["*/sysmon", "registry_event/sysmon", "registry_set/sysmon"]),
         (SYSMON, "", 12, Some("createkey"), &["*/sysmon", "registry_event/sysmon", "registry_add/sysmon"]),
         (SYSMON, "", 12, Some("DeleteValue"), &["*/sysmon", "registry_event/sysmon", "registry_delete/sysmon"]),
