@@ -9,6 +9,9 @@ use super::references::{Known, candidates};
 use crate::correlation::Correlation;
 use crate::rule::{About, Rule};
 
+/// How many correlations of a cycle a message names.
+const SHOWN_MAX: usize = 8;
+
 /// The correlations whose references lead somewhere, and the others with what is wrong with each.
 pub(crate) fn resolve(
     unresolved: Vec<Unresolved>,
@@ -74,12 +77,24 @@ impl<'c> Chains<'c> {
             return fault_with_hint::<()>(line, message, hint).err();
         }
         if let Some(cycle) = self.cycle(index) {
-            let way: Vec<String> = cycle.into_iter().map(|index| format!("`{}`", self.label(index))).collect();
-            return fault::<()>(line, format!("it refers to itself: {}", way.join(" -> "))).err();
+            return fault::<()>(line, format!("it refers to itself: {}", self.way(&cycle))).err();
         }
         let refused = self.uses[index].iter().flatten().find(|used| !self.is_sound[**used]);
         let name = refused.map(|used| self.label(*used)).unwrap_or_default();
         fault::<()>(line, format!("it refers to `{name}`, which was refused")).err()
+    }
+
+    /// A way from correlation to correlation, cut in the middle where it is long.
+    fn way(&self, indexes: &[usize]) -> String {
+        let labels = |indexes: &[usize]| indexes.iter().map(|index| format!("`{}`", self.label(*index))).collect();
+        let labels: Vec<String> = match indexes {
+            [.., end] if indexes.len() > SHOWN_MAX => {
+                let first: Vec<String> = labels(&indexes[..SHOWN_MAX - 1]);
+                [first, vec![format!("{} more", indexes.len() - SHOWN_MAX)], labels(&[*end])].concat()
+            }
+            _ => labels(indexes),
+        };
+        labels.join(" -> ")
     }
 
     fn label(&self, index: usize) -> &'c str {

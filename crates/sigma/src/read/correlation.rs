@@ -13,6 +13,9 @@ pub(crate) struct Unresolved {
     pub(crate) lines: Vec<u32>,
 }
 
+/// How many rules a correlation or a filter may name.
+const RULES_MAX: usize = 10_000;
+
 /// The types that there are.
 #[derive(Clone, Copy, PartialEq)]
 enum Type {
@@ -133,7 +136,7 @@ impl Condition {
 
     /// `a and b and c`: all of these rules; `a or b`: one of them at least.
     fn with_words(mut self, text: &str, section: &Node) -> Result<Self> {
-        let words: Vec<&str> = text.split_whitespace().collect();
+        let words: Vec<&str> = text.split_whitespace().take(2 * RULES_MAX).collect();
         let is = |word: &str, expected: &str| word.eq_ignore_ascii_case(expected);
         let joints: Vec<&str> = words.iter().skip(1).step_by(2).copied().collect();
         let names: Vec<&str> = words.iter().step_by(2).copied().collect();
@@ -241,6 +244,9 @@ fn number(entry: &Entry) -> Result<f64> {
 /// The rules that a section names, with their lines.
 pub(crate) fn references(section: &Node) -> Result<Vec<(String, u32)>> {
     let members = section.get("rules").map(Node::members).unwrap_or_default();
+    if members.len() > RULES_MAX {
+        return fault(section.line, format!("`rules` names {} rules, and may name {RULES_MAX}", members.len()));
+    }
     let mut found: Vec<(String, u32)> = Vec::new();
     for member in members {
         match member.scalar().filter(|name| !name.is_empty()) {

@@ -8,6 +8,9 @@ use super::values::item_tests;
 use super::yaml::{Entry, Node, Value};
 use crate::condition::Expr;
 
+/// How many selections a rule may have. The public rule with the most has 35.
+const SELECTIONS_MAX: usize = 1_000;
+
 /// A selection by its name.
 pub(crate) struct Selection {
     pub(crate) name: String,
@@ -20,6 +23,9 @@ pub(crate) fn detection(section: &Node, others: &[&str], context: &Context) -> R
     let entries = section.entries();
     if entries.is_empty() {
         return fault(section.line, format!("the selections are {}, not a map", section.kind()));
+    }
+    if entries.len() > SELECTIONS_MAX {
+        return fault(section.line, format!("there are {} selections, and may be {SELECTIONS_MAX}", entries.len()));
     }
     let is_selection = |entry: &&Entry| entry.key != "condition" && !others.contains(&entry.key.as_str());
     let selections: Vec<Selection> =

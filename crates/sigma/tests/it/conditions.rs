@@ -130,6 +130,8 @@ fn depth_and_size_have_limits() {
         detection(&format!("a: {{f: [1, 2, 3, 4]}}\ncondition: {wide}")),
         "1.yml:5: the rule comes to more than 200000 tests once it is worked out\n  hint: split it"
     );
+    let many: String = (0..1_000).map(|index| format!("s{index}: {{f: 1}}\n")).collect();
+    assert_eq!(detection(&format!("{many}condition: s1")), "1.yml:4: there are 1001 selections, and may be 1000");
     let dashes = vec!["'-a -b -c -d -e'"; 100].join(", ");
     assert_eq!(
         detection(&format!("a: {{f|windash: [{dashes}]}}\ncondition: a")),

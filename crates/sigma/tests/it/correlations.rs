@@ -140,7 +140,14 @@ fn correlations_of_correlations_end_in_rules() {
 #[test]
 fn long_chains_need_no_stack() {
     let name = |index: usize| format!("c{index}");
-    let mut text: String = (1..5_000).map(|index| chained(&name(index), &name(index - 1)) + "---\n").collect();
-    text += &chained("c0", "a");
-    assert_eq!(read(&[RULES, &text]).correlations.len(), 5_000);
+    let length = 1_000;
+    let mut text: String = (1..length).map(|index| chained(&name(index), &name(index - 1)) + "---\n").collect();
+    assert_eq!(read(&[RULES, &(text.clone() + &chained("c0", "a"))]).correlations.len(), length);
+    text += &chained("c0", "c999");
+    let collection = read(&[RULES, &text]);
+    assert_eq!((collection.correlations.len(), collection.rejections.len()), (0, length));
+    assert_eq!(
+        collection.rejections[0].to_string(),
+        "2.yml:1: it refers to itself: `c1` -> `c0` -> `c999` -> `c998` -> `c997` -> `c996` -> `c995` -> 993 more -> `c1`"
+    );
 }

@@ -219,6 +219,8 @@ fn placeholders() {
             ("f|contains|expand: 'q%a%'", r"f: '*qx*' or f: '*q\y*'"),
             ("f|expand: '%a%-%b.c%'", r"f: 'x*-1' or f: 'x*-2' or f: '\y-1' or f: '\y-2'"),
             (r"f|expand: '\%a\%%b.c%'", "f: '%a%1' or f: '%a%2'"),
+            (r"f|expand: '\%a%b.c%'", "f: '%a1' or f: '%a2'"),
+            (r"f|expand: '\\%b.c%'", r"f: '\1' or f: '\2'"),
             ("f|expand: '100% %a%'", r"f: '100% x*' or f: '100% \y'"),
             ("f|expand: '%'", "f: '%'"),
             ("f: '%a%'", "f: '%a%'"),
