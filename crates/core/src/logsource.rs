@@ -1,5 +1,6 @@
 //! Log sources, by which Sigma rules say what events they are for.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,24 @@ impl LogSource {
         fits(&self.category, &event.category)
             && fits(&self.product, &event.product)
             && fits(&self.service, &event.service)
+    }
+}
+
+/// What the events of a source are, for rules.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventSource {
+    /// The log source that all of them belong to. Windows events without a category and a service find their own, by
+    /// channel and event id.
+    pub logsource: LogSource,
+    /// Names of fields in the events, by their names in rules, where they differ.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl EventSource {
+    /// Whether each event finds its log sources by channel and event id.
+    pub fn is_windows(&self) -> bool {
+        let LogSource { category, product, service } = &self.logsource;
+        product.as_deref() == Some("windows") && category.is_none() && service.is_none()
     }
 }
 

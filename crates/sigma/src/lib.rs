@@ -19,6 +19,7 @@ mod pattern;
 mod read;
 mod rule;
 mod rule_set;
+mod scanner;
 mod windows;
 
 pub use collection::{Collection, Rejection, RuleFile};
@@ -29,4 +30,5 @@ pub use pattern::{Pattern, Piece, fold};
 pub use read::Placeholders;
 pub use rule::{About, Rule, Status};
 pub use rule_set::{RuleSet, Wanted};
+pub use scanner::{Scanner, wanted};
 pub use windows::{windows_field, windows_logsources};

@@ -152,6 +152,11 @@ const FIELDS: [(&str, &[u32], &str, &str); 4] = [
     ("windefend", &DEFENDER_FINDINGS, "Signature", "ThreatName"),
 ];
 
+/// The fields whose name [`windows_field`] may change: in rules, and in events.
+pub(crate) fn renamed_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FIELDS.iter().map(|(_, _, rule, event)| (*rule, *event))
+}
+
 /// All log sources that an event belongs to, the widest first.
 ///
 /// Names are compared without case. `provider` counts only where `channel` is empty; `event_type` is Sysmon's
