@@ -19,7 +19,7 @@ use millpond_engine::prepare::Prepared;
 use millpond_engine::run::{Finished, InputFile, Sink, run};
 use serde_json::{Map, Value};
 
-use crate::pipeline::signal_rows;
+use crate::pipeline::{Finder, signal_rows};
 use crate::pond::Pond;
 
 /// When the files of tests count as written, so that times without a year mean the same every day: 2025-01-01 in UTC.
@@ -174,7 +174,10 @@ impl Sink for Collected<'_> {
     fn signal(&mut self, index: usize, batch: RecordBatch) -> Result<()> {
         let source = &self.prepared.source;
         if batch.num_rows() > 0 {
-            self.signals[index].push(signal_rows(&source.name, &source.signals[index], self.file, &batch)?);
+            let signal = &source.signals[index];
+            let finder =
+                Finder { kind: "sql", source: Some(&source.name), file: Some(self.file), window: None, signal };
+            self.signals[index].push(signal_rows(finder, &batch)?);
         }
         Ok(())
     }
