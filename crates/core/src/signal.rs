@@ -1,10 +1,13 @@
 //! A signal: a query whose rows are detections, and what the comments on top of its file say about it.
 
 mod front_matter;
+mod window;
 
 use crate::config::Problems;
 use crate::error::Error;
 use crate::source::Sql;
+
+pub use window::Window;
 
 /// A query that gives detections: of one file while it is processed, or of the lake from time to time.
 #[derive(Debug, Clone, PartialEq, Eq)]

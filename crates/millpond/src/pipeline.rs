@@ -89,7 +89,7 @@ impl Node {
 
     /// A committer of the node's lake.
     pub fn committer(&self) -> Committer {
-        Committer::new(Arc::clone(&self.lake), self.ledger())
+        Committer::new(Arc::clone(&self.lake), self.ledger()).with_clock(self.clock.clone())
     }
 }
 

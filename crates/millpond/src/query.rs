@@ -166,7 +166,7 @@ impl Session {
 }
 
 /// The tables that millpond itself writes: name, columns, and whether its rows are those of jobs.
-fn system_tables() -> [(&'static str, SchemaRef, bool); 4] {
+pub(crate) fn system_tables() -> [(&'static str, SchemaRef, bool); 4] {
     [
         (RECEIPTS, receipts_schema(), false),
         ("signals", signals_schema(), true),
@@ -176,7 +176,7 @@ fn system_tables() -> [(&'static str, SchemaRef, bool); 4] {
 }
 
 /// A table as this version writes it: a column that an older version did not write is NULL.
-fn widened(
+pub(crate) fn widened(
     context: &SessionContext,
     name: &str,
     provider: Arc<dyn TableProvider>,
