@@ -17,6 +17,7 @@ pub mod notice;
 pub mod plan;
 pub mod receipt;
 pub mod route;
+pub mod signal;
 pub mod source;
 pub mod units;
 

@@ -7,6 +7,7 @@ use crate::format::{Compression, DecodeLimits, Delimited, Drift, Format, Header,
 use crate::glob::Glob;
 use crate::guard::Budget;
 use crate::plan::Engine;
+pub use crate::signal::{Severity, Signal};
 
 /// One source, ready to route and to plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,53 +94,6 @@ impl Sql {
     }
 }
 
-/// A query that harvests detections from one file while it is processed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signal {
-    /// The file's name without its ending.
-    pub name: String,
-    /// What a person reads first.
-    pub title: String,
-    /// How bad it is.
-    pub severity: Severity,
-    /// MITRE ATT&CK technique, such as `T1078.004`.
-    pub technique: Option<String>,
-    /// The query over `input` and `output`.
-    pub sql: Sql,
-}
-
-/// How bad a signal is, in Sigma's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
-pub enum Severity {
-    /// Worth knowing.
-    Informational,
-    /// Unusual.
-    Low,
-    /// To be looked at.
-    #[default]
-    Medium,
-    /// To be looked at today.
-    High,
-    /// To be looked at now.
-    Critical,
-}
-
-impl Severity {
-    /// Every severity, by name.
-    pub const NAMES: [(&'static str, Self); 5] = [
-        ("informational", Self::Informational),
-        ("low", Self::Low),
-        ("medium", Self::Medium),
-        ("high", Self::High),
-        ("critical", Self::Critical),
-    ];
-
-    /// The severity's name.
-    pub fn name(self) -> &'static str {
-        Self::NAMES[self as usize].0
-    }
-}
-
 /// The files of one source's folder, read by the caller.
 #[derive(Debug, Clone)]
 pub struct SourceFiles {
@@ -184,7 +138,7 @@ impl Source {
         let budget = parse_budget(&mut top, problems);
         let (drift, duplicates) = parse_policy(&mut top, problems);
         top.finish(problems);
-        let signals = files.signals.iter().filter_map(|sql| Signal::parse(sql, problems)).collect();
+        let signals = files.signals.iter().filter_map(|sql| Signal::parse_harvested(sql, problems)).collect();
         let Some(transform) = files.transform.clone() else {
             let error = Error::bad_config(format!("source `{}` has no `transform.sql`", files.name))
                 .hint("write one SELECT over `input`, such as `select * from input`");
@@ -440,48 +394,6 @@ fn parse_policy(top: &mut Section<'_>, problems: &mut Problems) -> (Drift, Dupli
     let duplicates = section.choice(problems, "duplicates", &choices).unwrap_or_default();
     section.finish(problems);
     (drift, duplicates)
-}
-
-impl Signal {
-    /// Reads a signal: `-- key: value` lines on top, then the query.
-    pub fn parse(sql: &Sql, problems: &mut Problems) -> Option<Self> {
-        let stem = sql.file.rsplit('/').next().unwrap_or(&sql.file);
-        let name = stem.strip_suffix(".sql").unwrap_or(stem).to_owned();
-        let before = problems.found.len();
-        let mut signal =
-            Self { title: name.clone(), name, severity: Severity::default(), technique: None, sql: sql.clone() };
-        for (index, line) in sql.text.lines().enumerate() {
-            let Some(comment) = line.trim().strip_prefix("--") else { break };
-            let Some((key, value)) = comment.split_once(':') else { continue };
-            if let Err(error) = signal.set(key.trim(), value.trim()) {
-                problems.add(&sql.file, index + 1, &error);
-            }
-        }
-        (problems.found.len() == before).then_some(signal)
-    }
-
-    fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        match key {
-            "title" => self.title = value.to_owned(),
-            "severity" => self.severity = choose_severity(value)?,
-            "technique" => self.technique = Some(value.to_owned()),
-            // A sentence with a colon is a comment.
-            _ if !key.chars().all(|character| character.is_ascii_lowercase()) => {}
-            _ => {
-                let error = Error::bad_config(format!("unknown key `{key}` above the signal"));
-                return Err(error.hint("known keys are `title`, `severity` and `technique`"));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn choose_severity(text: &str) -> Result<Severity> {
-    let found = Severity::NAMES.iter().find(|(name, _)| *name == text).map(|(_, severity)| *severity);
-    found.ok_or_else(|| {
-        Error::bad_config(format!("`severity` cannot be `{text}`"))
-            .hint("it can be `informational`, `low`, `medium`, `high` or `critical`")
-    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub use millpond_decode as decode;
 pub mod account;
 pub mod encode;
 pub mod file_table;
+pub mod lint;
 pub mod prepare;
 mod row_number;
 pub mod run;

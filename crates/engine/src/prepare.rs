@@ -16,6 +16,7 @@ use millpond_core::columns::{Column, ColumnType, SystemColumn, TimeFormat};
 use millpond_core::config::Problems;
 use millpond_core::format::DecodeRequest;
 use millpond_core::plan::Plan;
+use millpond_core::signal::Signal;
 use millpond_core::source::{RESERVED_COLUMNS, Source, Sql};
 use millpond_core::units::nearest;
 
@@ -66,7 +67,7 @@ pub async fn prepare(source: &Arc<Source>, tables: &Tables, problems: &mut Probl
     planner.register(OUTPUT, output, problems);
     for signal in &source.signals {
         if let Some(plan) = planner.plan(&signal.sql, problems).await {
-            check_signal(&signal.sql, &plan, problems);
+            check_signal(signal, plan.schema().as_arrow(), problems);
         }
     }
     if problems.found.len() > before {
@@ -228,7 +229,7 @@ impl Planner<'_> {
                 Error::bad_config(format!("`time` names `{time}`, which is {} and no timestamp", field.data_type()))
                     .hint("declare the field as `timestamp` or convert it with `to_timestamp(…)`")
             }
-            Err(_) => not_given("time", time, schema),
+            Err(_) => not_given("time", time, "transform", schema),
         };
         problems.add(&config.file, config.line_of("time"), &error);
     }
@@ -238,7 +239,9 @@ impl Planner<'_> {
         let (schema, config) = (transform.schema().as_arrow(), &self.source.config);
         for (key, names) in [("sort", &self.source.sort), ("indicators", &self.source.indicators)] {
             let missing = names.iter().filter(|name| schema.field_with_name(name).is_err());
-            missing.for_each(|name| problems.add(&config.file, config.line_of(key), &not_given(key, name, schema)));
+            missing.for_each(|name| {
+                problems.add(&config.file, config.line_of(key), &not_given(key, name, "transform", schema))
+            });
         }
     }
 
@@ -300,14 +303,27 @@ fn missing_field(error: &DataFusionError, aliases: &BTreeSet<String>) -> Option<
     is_of_input.then(|| field.name.clone())
 }
 
-fn check_signal(query: &Sql, plan: &LogicalPlan, problems: &mut Problems) {
-    let schema = plan.schema().as_arrow();
+/// Whether the columns that a signal's query gives are those that its comments name, and of a type that they can have.
+pub fn check_signal(signal: &Signal, schema: &Schema, problems: &mut Problems) {
+    let query = &signal.sql;
     if let Ok(field) = schema.field_with_name("time")
         && !matches!(field.data_type(), DataType::Timestamp(..) | DataType::Date32 | DataType::Null)
     {
         let error = Error::bad_config(format!("signal column `time` is {} and no timestamp", field.data_type()))
             .hint("convert it with `to_timestamp(…)`, or give it another name");
         problems.add(&query.file, sql::line_naming(&query.text, "time").unwrap_or(1), &error);
+    }
+    let is_given = |name: &String| schema.field_with_name(name).is_ok();
+    if let Some(name) = signal.entity.as_ref().filter(|name| !is_given(name)) {
+        problems.add(&query.file, signal.line_of("entity"), &not_given("entity", name, "query", schema));
+    }
+    let is_entity = |name: &String| name == "entity" && signal.entity.is_some();
+    for name in signal.key.iter().filter(|name| !is_given(name) && !is_entity(name)) {
+        problems.add(&query.file, signal.line_of("key"), &not_given("key", name, "query", schema));
+    }
+    if signal.entity.as_ref().is_some_and(|name| name != "entity") && is_given(&"entity".to_owned()) {
+        let error = Error::bad_config("the comments name the entity, and the query gives a column `entity`, too");
+        problems.add(&query.file, signal.line_of("entity"), &error.hint("leave one of the two out"));
     }
 }
 
@@ -330,9 +346,9 @@ impl Prepared {
 }
 
 /// A key of `source.toml` names a column that the transform does not give.
-fn not_given(key: &str, name: &str, schema: &Schema) -> Error {
+fn not_given(key: &str, name: &str, giver: &str, schema: &Schema) -> Error {
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let error = Error::bad_config(format!("`{key}` names `{name}`, which the transform does not give"));
+    let error = Error::bad_config(format!("`{key}` names `{name}`, which the {giver} does not give"));
     match nearest(name, names.iter().copied()) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint(format!("it gives {}", names.join(", "))),

@@ -266,9 +266,14 @@ pub async fn explain(prepared: &Prepared) -> Result<String> {
 
 /// The quoted locations that a source's SQL reads. SQL that does not parse has none; planning tells what is wrong.
 pub fn locations(source: &millpond_core::source::Source) -> std::collections::BTreeSet<String> {
-    let state = session::state(session::config(1, 1_024));
     let queries = std::iter::once(&source.transform).chain(source.signals.iter().map(|signal| &signal.sql));
-    queries.filter_map(|query| sql::locations(&state, &query.text).ok()).flatten().collect()
+    queries.flat_map(locations_of).collect()
+}
+
+/// The same of one query.
+pub fn locations_of(query: &millpond_core::source::Sql) -> std::collections::BTreeSet<String> {
+    let state = session::state(session::config(1, 1_024));
+    sql::locations(&state, &query.text).unwrap_or_default()
 }
 
 impl Finished {

@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use datafusion::common::DataFusionError;
 use datafusion::common::config::Dialect;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DataFusionError};
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::Expr as PlanExpr;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     ExceptSelectItem, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Select, SelectItem,
@@ -38,6 +40,23 @@ pub fn locations(state: &SessionState, text: &str) -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     if let Statement::Statement(ast) = &statement {
         let _: ControlFlow<()> = ast.visit(&mut Relations(|name: &ObjectName| found.extend(location(name))));
+    }
+    Ok(found)
+}
+
+/// The names of the tables that a query reads, those that it defines in `with` among them.
+///
+/// # Errors
+/// As [`parse_query`].
+pub fn relations(state: &SessionState, text: &str) -> Result<BTreeSet<String>> {
+    let statement = parse_query(state, text)?;
+    let mut found = BTreeSet::new();
+    if let Statement::Statement(ast) = &statement {
+        let name = |name: &ObjectName| match name.0.as_slice() {
+            [part] => part.as_ident().map(|ident| ident.value.clone()),
+            _ => None,
+        };
+        let _: ControlFlow<()> = ast.visit(&mut Relations(|relation: &ObjectName| found.extend(name(relation))));
     }
     Ok(found)
 }
@@ -140,6 +159,23 @@ impl Rewrite<'_> {
     }
 }
 
+/// A condition of a plan as SQL, without the names of tables.
+pub(crate) fn text_of(expr: &datafusion::logical_expr::Expr) -> String {
+    let plain = expr.clone().transform(|part| {
+        Ok(match part {
+            PlanExpr::Column(column) => Transformed::yes(PlanExpr::Column(Column::from_name(column.name))),
+            PlanExpr::Cast(cast) => Transformed::yes(*cast.expr),
+            // The engine shows text without its quotes.
+            PlanExpr::Literal(value, meta) => match value.try_as_str().flatten() {
+                Some(text) => Transformed::yes(PlanExpr::Column(Column::from_name(format!("'{text}'")))),
+                None => Transformed::no(PlanExpr::Literal(value, meta)),
+            },
+            other => Transformed::no(other),
+        })
+    });
+    plain.map_or_else(|_| expr.to_string(), |plain| plain.data.human_display().to_string())
+}
+
 /// The message of an error without the wrappers that the planner adds.
 pub fn root_message(error: &DataFusionError) -> String {
     let text = error.strip_backtrace();
@@ -171,7 +207,7 @@ pub(crate) fn line_of(sql: &Sql, error: &DataFusionError) -> usize {
 }
 
 /// The line named in `… at Line: 3, Column: 5`, or the first line of the text with a word that the message quotes.
-pub(crate) fn line_in_message(text: &str, message: &str) -> usize {
+pub fn line_in_message(text: &str, message: &str) -> usize {
     let told = message.split_once("Line: ").and_then(|(_, rest)| {
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         digits.parse().ok()

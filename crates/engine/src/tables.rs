@@ -37,7 +37,7 @@ impl Tables {
     ///
     /// # Errors
     /// [`Kind::Bug`](millpond_core::Kind::Bug) when the session refuses one.
-    pub(crate) fn register(&self, state: &SessionState) -> Result<()> {
+    pub fn register(&self, state: &SessionState) -> Result<()> {
         for (name, table) in &self.by_name {
             register(state, name, Arc::clone(table) as _)?;
         }

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use pending::{Pending, PendingTable};
 pub use receipts::receipts_schema;
 
+use crate::clock::Clock;
 use crate::crash;
 use crate::lake::{Change, Lake, LakeFile, day_of, files_of};
 use crate::ledger::{Ledger, RECEIPTS};
@@ -52,6 +53,9 @@ const TRIES_MAX: usize = 20;
 struct Batch {
     format: u32,
     number: i64,
+    /// When it was begun, microseconds since 1970 in UTC by the clock of whoever began it: the time of its receipts.
+    #[serde(default)]
+    begun: Option<i64>,
     /// Paths of pending commits.
     pending: Vec<String>,
 }
@@ -81,6 +85,7 @@ pub struct Committed {
 pub struct Committer {
     lake: Arc<Lake>,
     ledger: Arc<Ledger>,
+    clock: Clock,
     /// The last pending commit that was taken: the next batch starts after it, so that none waits for ever.
     taken: Option<Path>,
 }
@@ -88,7 +93,12 @@ pub struct Committer {
 impl Committer {
     /// A committer; any number may work on one lake, and one at a time gets on.
     pub fn new(lake: Arc<Lake>, ledger: Arc<Ledger>) -> Self {
-        Self { lake, ledger, taken: None }
+        Self { lake, ledger, clock: Clock::system(), taken: None }
+    }
+
+    /// The same by another clock.
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Commits everything that is pending and returns what it did.
@@ -155,7 +165,7 @@ impl Committer {
         if pending.is_empty() {
             return Ok(None);
         }
-        let batch = Batch { format: FORMAT, number, pending };
+        let batch = Batch { format: FORMAT, number, begun: Some(self.clock.now_us()), pending };
         if !put_new(&self.lake, &batch_path(number), &batch).await? {
             return Err(Error::conflict(format!("another committer began batch {number}")));
         }
@@ -198,7 +208,9 @@ impl Committer {
             self.commit_table(&table, &schema, adds, chosen.replaced_in(&table), batch.number).await?;
             crash::point("table");
         }
-        let adds = receipts::put_receipts(lake, &format!("batch-{:020}", batch.number), &chosen.receipts).await?;
+        let name = format!("batch-{:020}", batch.number);
+        let when = (batch.number, batch.begun);
+        let adds = receipts::put_receipts(lake, &name, &chosen.receipts, when).await?;
         let replaced = chosen.replaced_receipts();
         self.commit_table(RECEIPTS, &receipts_schema(), adds, replaced, batch.number).await?;
         crash::point("receipts");

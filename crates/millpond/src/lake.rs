@@ -224,10 +224,36 @@ impl Lake {
     /// # Errors
     /// As [`Lake::table`].
     pub async fn batch_of(&self, name: &str, table: &DeltaTable) -> Result<i64> {
+        Ok(self.mark(name, table, APP_ID).await?.unwrap_or(0))
+    }
+
+    /// The number that was last recorded under an application's name in a table, as it was read.
+    ///
+    /// # Errors
+    /// As [`Lake::table`].
+    pub async fn mark(&self, name: &str, table: &DeltaTable, application: &str) -> Result<Option<i64>> {
         let failed = |error: DeltaTableError| Error::transient(format!("failed to read table `{name}`")).because(error);
         let state = table.snapshot().map_err(failed)?;
-        let version = state.transaction_version(table.log_store().as_ref(), APP_ID).await.map_err(failed)?;
-        Ok(version.unwrap_or(0))
+        state.transaction_version(table.log_store().as_ref(), application).await.map_err(failed)
+    }
+
+    /// Adds files to a table and records numbers under the names of applications, in one commit on top of `table` as it
+    /// was read.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`](millpond_core::Kind::Conflict) when another writer was first: look again and decide again.
+    pub async fn append_marked(
+        &self,
+        name: &str,
+        table: &DeltaTable,
+        adds: Vec<LakeFile>,
+        marks: &[(String, i64)],
+    ) -> Result<u64> {
+        let change = Change { adds, removes: Vec::new() };
+        let marks = marks.iter().map(|(application, number)| Transaction::new(application, *number)).collect();
+        let properties =
+            CommitProperties::default().with_application_transactions(marks).with_metadata(change.metadata());
+        commit_actions(name, table, change.actions(true), properties, append()).await
     }
 
     /// Says whether rows of `schema` can go into a table: new columns can be added, a type cannot change.

@@ -27,6 +27,7 @@ pub mod query;
 pub mod queue;
 pub mod replay;
 mod rewrite;
+pub mod signals;
 pub mod source_test;
 pub mod stats;
 pub mod store;

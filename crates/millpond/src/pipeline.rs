@@ -31,8 +31,8 @@ use millpond_engine::prepare::Prepared;
 use millpond_engine::run::InputFile;
 
 pub use commit::FAILURES_MAX;
-pub(crate) use harvest::signal_rows;
 pub use harvest::signals_schema;
+pub(crate) use harvest::{Finder, signal_rows};
 pub use write::quarantine_schema;
 
 use crate::clock::Clock;
@@ -89,7 +89,7 @@ impl Node {
 
     /// A committer of the node's lake.
     pub fn committer(&self) -> Committer {
-        Committer::new(Arc::clone(&self.lake), self.ledger())
+        Committer::new(Arc::clone(&self.lake), self.ledger()).with_clock(self.clock.clone())
     }
 }
 

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use millpond_core::config::{PondConfig, Problems};
 use millpond_core::route::check_conflicts;
+use millpond_core::signal::Signal;
 use millpond_core::source::{Source, SourceFiles, Sql};
 use millpond_core::{Error, Result};
 use millpond_engine::encode::fits;
 use millpond_engine::prepare::{Prepared, prepare};
-use millpond_engine::run::locations;
+use millpond_engine::run::{locations, locations_of};
 use millpond_engine::tables::Tables;
 
 use crate::lake::Lake;
+use crate::signals::{self, Periodic};
 use crate::store::Stores;
 use crate::tables;
 
@@ -31,6 +33,9 @@ pub struct Pond {
     pub config: PondConfig,
     /// The sources, by name.
     pub sources: Vec<Source>,
+    /// The signals over the lake, by name.
+    pub periodic: Vec<Periodic>,
+    pub(crate) tables: Tables,
     prepared: BTreeMap<String, Prepared>,
 }
 
@@ -68,8 +73,9 @@ impl Pond {
         let config = PondConfig::parse(CONFIG_FILE, &text, machine_memory_bytes() / 2, problems);
         let sources = read_sources(root, problems)?;
         check_conflicts(&sources, problems);
+        let periodic = read_periodic(root, problems)?;
         let Some(config) = config else { return Ok(None) };
-        let tables = load_tables(&config, root, &sources, problems).await;
+        let tables = load_tables(&config, root, &sources, &periodic, problems).await;
         let mut prepared = BTreeMap::new();
         for source in &sources {
             if let Some(ready) = prepare(&Arc::new(source.clone()), &tables, problems).await {
@@ -77,7 +83,19 @@ impl Pond {
             }
         }
         check_shared_tables(&prepared, problems);
-        Ok(Some(Self { root: root.to_owned(), config, sources, prepared }))
+        let is_whole = prepared.len() == sources.len();
+        let pond = Self { root: root.to_owned(), config, sources, periodic, tables, prepared };
+        // The tables of a source that is wrong have no columns yet.
+        if is_whole {
+            signals::check(&pond, problems).await;
+        }
+        Ok(Some(pond))
+    }
+
+    /// Looks for mistakes in signals that run and find the wrong rows: nothing that keeps the pond from working.
+    pub async fn lint(&self, problems: &mut Problems) {
+        self.all_prepared().for_each(|prepared| prepared.lint(problems));
+        signals::lint(self, problems).await;
     }
 
     /// A source with its planned SQL.
@@ -164,7 +182,7 @@ impl Pond {
             }
         }
         let mut stamp = 0;
-        for folder in ["sources", "enrich"] {
+        for folder in ["sources", "enrich", "signals"] {
             walk(&root.join(folder), &mut stamp);
         }
         let config = std::fs::read(root.join(CONFIG_FILE)).unwrap_or_default();
@@ -200,30 +218,54 @@ fn read_sources(root: &Path, problems: &mut Problems) -> Result<Vec<Source>> {
     Ok(sources)
 }
 
+/// The signals over the lake: `signals/*.sql`.
+fn read_periodic(root: &Path, problems: &mut Problems) -> Result<Vec<Periodic>> {
+    let mut periodic = Vec::new();
+    for path in entries(&root.join("signals"))?.iter().filter(|path| is_sql(path)) {
+        let signal = Signal::parse_periodic(&read_sql(root, path)?, problems);
+        periodic.extend(signal.map(|signal| Periodic { kind: "periodic", signal }));
+    }
+    Ok(periodic)
+}
+
+fn is_sql(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "sql")
+}
+
+/// A file of SQL, named by its path below the pond.
+fn read_sql(root: &Path, path: &Path) -> Result<Sql> {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    Ok(Sql { file: below.to_string_lossy().replace('\\', "/"), text: read(path)? })
+}
+
 fn read_source_files(root: &Path, folder: &Path) -> Result<SourceFiles> {
-    let sql = |path: &Path| -> Result<Sql> {
-        let below = path.strip_prefix(root).unwrap_or(path);
-        Ok(Sql { file: below.to_string_lossy().replace('\\', "/"), text: read(path)? })
-    };
+    let sql = |path: &Path| read_sql(root, path);
     let transform = folder.join("transform.sql");
     let signals = entries(&folder.join("signals"))?;
-    let is_sql = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "sql");
     Ok(SourceFiles {
         name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         config: sql(&folder.join("source.toml"))?,
         transform: if transform.is_file() { Some(sql(&transform)?) } else { None },
-        signals: signals.iter().filter(is_sql).map(|path| sql(path)).collect::<Result<_>>()?,
+        signals: signals.iter().filter(|path| is_sql(path)).map(|path| sql(path)).collect::<Result<_>>()?,
     })
 }
 
 /// Loads the tables; one that cannot be loaded is a problem of the pond, told where it is named.
-async fn load_tables(config: &PondConfig, root: &Path, sources: &[Source], problems: &mut Problems) -> Tables {
-    let named = sources.iter().flat_map(locations).collect();
+async fn load_tables(
+    config: &PondConfig,
+    root: &Path,
+    sources: &[Source],
+    periodic: &[Periodic],
+    problems: &mut Problems,
+) -> Tables {
+    let over_lake = || periodic.iter().map(|periodic| &periodic.signal.sql);
+    let named = sources.iter().flat_map(locations).chain(over_lake().flat_map(locations_of)).collect();
     let (tables, failures) = tables::load(config, root, &named).await;
     let queries = || {
-        sources.iter().flat_map(|source| {
+        let harvested = sources.iter().flat_map(|source| {
             std::iter::once(&source.transform).chain(source.signals.iter().map(|signal| &signal.sql))
-        })
+        });
+        harvested.chain(over_lake())
     };
     for (name, error) in failures {
         let line = queries().find_map(|sql| {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::TableReference;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{DataFusionError, TableReference};
 use datafusion::datasource::MemTable;
 use datafusion::execution::SessionStateBuilder;
-use datafusion::prelude::{SQLOptions, SessionContext};
+use datafusion::prelude::{SQLOptions, SessionContext, lit};
+use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use millpond_core::format::DecodeLimits;
@@ -55,6 +57,7 @@ impl Session {
             for name in lake.tables().await? {
                 if let Some(provider) = lake.provider(&name).await? {
                     let failed = |error| session::engine_error(&format!("failed to open table `{name}`"), error);
+                    let provider = widened(&context, &name, provider).map_err(failed)?;
                     context.register_table(TableReference::bare(name.as_str()), provider).map_err(failed)?;
                 }
             }
@@ -69,14 +72,8 @@ impl Session {
     /// millpond's own tables exist from the start: one that holds nothing yet is empty.
     fn add_empty_tables(&self) -> Result<()> {
         let known = self.tables();
-        let tables = [
-            (RECEIPTS, receipts_schema(), false),
-            ("signals", signals_schema(), true),
-            ("quarantine", quarantine_schema(), true),
-            (AUDIT, audit_schema(), false),
-        ];
-        for (name, schema, has_job) in tables.into_iter().filter(|(name, ..)| !known.iter().any(|table| table == name))
-        {
+        let missing = system_tables().into_iter().filter(|(name, ..)| !known.iter().any(|table| table == name));
+        for (name, schema, has_job) in missing {
             let job = has_job.then(|| Arc::new(Field::new(JOB_COLUMN, DataType::Utf8, true)));
             let day = Arc::new(Field::new(DAY_COLUMN, DataType::Date32, true));
             let fields: Vec<_> = schema.fields().iter().cloned().chain(job).chain([day]).collect();
@@ -119,7 +116,7 @@ impl Session {
             self.open_file(&location).await?;
         }
         let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let failed = |error: datafusion::error::DataFusionError| {
+        let failed = |error: DataFusionError| {
             let message = sql::root_message(&error);
             let is_about_a_name = message.contains("not found") || message.contains("No field named");
             match Error::bad_config(message) {
@@ -166,6 +163,38 @@ impl Session {
         self.context.register_table(TableReference::bare(location), table.provider()?).map_err(failed)?;
         Ok(())
     }
+}
+
+/// The tables that millpond itself writes: name, columns, and whether its rows are those of jobs.
+pub(crate) fn system_tables() -> [(&'static str, SchemaRef, bool); 4] {
+    [
+        (RECEIPTS, receipts_schema(), false),
+        ("signals", signals_schema(), true),
+        ("quarantine", quarantine_schema(), true),
+        (AUDIT, audit_schema(), false),
+    ]
+}
+
+/// A table as this version writes it: a column that an older version did not write is NULL.
+pub(crate) fn widened(
+    context: &SessionContext,
+    name: &str,
+    provider: Arc<dyn TableProvider>,
+) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+    let stored = provider.schema();
+    let Some((_, schema, _)) = system_tables().into_iter().find(|(table, ..)| *table == name) else {
+        return Ok(provider);
+    };
+    let missing: Vec<_> =
+        schema.fields().iter().filter(|field| stored.field_with_name(field.name()).is_err()).collect();
+    if missing.is_empty() {
+        return Ok(provider);
+    }
+    let mut rows = context.read_table(provider)?;
+    for field in missing {
+        rows = rows.with_column(field.name(), lit(ScalarValue::try_new_null(field.data_type())?))?;
+    }
+    Ok(rows.into_view())
 }
 
 /// A file on disk: the one that was named, or a copy of a remote object.

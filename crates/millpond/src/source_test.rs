@@ -19,7 +19,7 @@ use millpond_engine::prepare::Prepared;
 use millpond_engine::run::{Finished, InputFile, Sink, run};
 use serde_json::{Map, Value};
 
-use crate::pipeline::signal_rows;
+use crate::pipeline::{Finder, signal_rows};
 use crate::pond::Pond;
 
 /// When the files of tests count as written, so that times without a year mean the same every day: 2025-01-01 in UTC.
@@ -48,7 +48,8 @@ pub struct CaseResult {
     pub updated: Vec<String>,
 }
 
-type Rows = Vec<Map<String, Value>>;
+/// Rows as JSON objects.
+pub(crate) type Rows = Vec<Map<String, Value>>;
 
 /// Runs the tests of one source, or of all. With `update` the expectations are rewritten to what came out.
 ///
@@ -68,7 +69,8 @@ pub async fn run_tests(pond: &Pond, source: Option<&str>, update: bool) -> Resul
     Ok(results)
 }
 
-fn cases(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The cases of a folder, by name.
+pub(crate) fn cases(folder: &Path) -> Result<Vec<PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
@@ -138,7 +140,7 @@ async fn execute(prepared: &Prepared, case: &Path) -> Result<Given> {
 }
 
 /// A row of the table `signals` with the names that the signal's query gave: `fields` apart, `row` as `_row`.
-fn unfold(mut row: Map<String, Value>) -> Map<String, Value> {
+pub(crate) fn unfold(mut row: Map<String, Value>) -> Map<String, Value> {
     let fields =
         row.remove("fields").and_then(|fields| serde_json::from_str::<Map<String, Value>>(fields.as_str()?).ok());
     if let Some(number) = row.remove("row") {
@@ -174,7 +176,10 @@ impl Sink for Collected<'_> {
     fn signal(&mut self, index: usize, batch: RecordBatch) -> Result<()> {
         let source = &self.prepared.source;
         if batch.num_rows() > 0 {
-            self.signals[index].push(signal_rows(&source.name, &source.signals[index], self.file, &batch)?);
+            let signal = &source.signals[index];
+            let finder =
+                Finder { kind: "sql", source: Some(&source.name), file: Some(self.file), window: None, signal };
+            self.signals[index].push(signal_rows(finder, &batch)?);
         }
         Ok(())
     }
@@ -184,7 +189,8 @@ impl Sink for Collected<'_> {
     }
 }
 
-fn to_rows(batches: &[RecordBatch]) -> Result<Rows> {
+/// Batches as JSON objects.
+pub(crate) fn to_rows(batches: &[RecordBatch]) -> Result<Rows> {
     let failed = |error: &dyn std::fmt::Display| Error::bug(format!("failed to write rows as JSON: {error}"));
     let mut writer = LineDelimitedWriter::new(Vec::new());
     writer.write_batches(&batches.iter().collect::<Vec<_>>()).map_err(|error| failed(&error))?;
@@ -193,7 +199,8 @@ fn to_rows(batches: &[RecordBatch]) -> Result<Rows> {
     lines.map_err(|error| failed(&error))
 }
 
-fn read_rows(path: &Path) -> Result<Option<Rows>> {
+/// The JSON objects of a file; `None`: it is not there.
+pub(crate) fn read_rows(path: &Path) -> Result<Option<Rows>> {
     let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
     let rows = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(|(index, line)| {
         serde_json::from_str(line).map_err(|error| {
@@ -204,7 +211,7 @@ fn read_rows(path: &Path) -> Result<Option<Rows>> {
 }
 
 /// Where the rows differ from what was expected, in the columns that were named.
-fn compare(file: &str, expected: &Rows, given: &Rows) -> Vec<String> {
+pub(crate) fn compare(file: &str, expected: &Rows, given: &Rows) -> Vec<String> {
     let mut differences = Vec::new();
     for (index, (expected, given)) in expected.iter().zip(given).enumerate() {
         for (column, wanted) in expected {
@@ -238,7 +245,7 @@ fn equals(wanted: &Value, found: &Value) -> bool {
 }
 
 /// Writes what came out, in the columns that were expected before, or in all that are the same in a second run.
-fn rewrite(path: &Path, rows: &Rows, again: &Rows) -> Result<bool> {
+pub(crate) fn rewrite(path: &Path, rows: &Rows, again: &Rows) -> Result<bool> {
     let before = read_rows(path)?;
     if before.is_none() && rows.is_empty() {
         return Ok(false);

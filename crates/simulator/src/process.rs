@@ -55,7 +55,8 @@ pub(crate) fn stores(world: &World, buckets: &Buckets, process: u32) -> Stores {
 pub(crate) fn open_committer(world: &World, buckets: &Buckets, process: u32) -> Result<Committer> {
     let lake = Arc::new(Lake::open(&stores(world, buckets, process), LAKE, std::path::Path::new("/"))?);
     let ledger = Arc::new(Ledger::new(Arc::clone(&lake)));
-    Ok(Committer::new(lake, ledger))
+    let clock = world.clone();
+    Ok(Committer::new(lake, ledger).with_clock(Clock::new(move || clock.now_us())))
 }
 
 /// A machine on which jobs run, with a clock of its own.
@@ -235,7 +236,7 @@ pub(crate) async fn replay(world: World, process: u32, node: Arc<Node>, conditio
         let derived = selection.derive(&node, &Silent).await?;
         world.hurry(process, false);
         let ledger = Arc::new(Ledger::new(Arc::clone(&node.lake)));
-        let mut committer = Committer::new(Arc::clone(&node.lake), ledger);
+        let mut committer = Committer::new(Arc::clone(&node.lake), ledger).with_clock(node.clock.clone());
         selection.swap(&derived, &mut committer).await?;
         Ok(derived.changed.len())
     };

@@ -35,6 +35,22 @@ fn mistakes_of_all_files_are_told_together() {
 }
 
 #[test]
+fn signals_that_find_the_wrong_rows_are_told() {
+    let pond = Pond::with_app();
+    pond.write("sources/app/signals/all.sql", "-- title: All\nselect user from output\n");
+    let ran = pond.millpond(&["check"]).ok();
+    let warning = "warning: sources/app/signals/all.sql:2: every row is a signal";
+    assert!(ran.stderr.contains(warning) && ran.stderr.ends_with("no problems, 1 warning\n"), "{}", ran.stderr);
+    pond.write("sources/app/signals/none.sql", "select user\nfrom output\nwhere user = null\n");
+    let ran = pond.millpond(&["check", "--json"]).fails(1);
+    let told = &ran.json_lines()[0];
+    assert_eq!((&told["problems"][0]["line"], &told["warnings"][0]["line"]), (&3.into(), &2.into()));
+    // It is a matter of the check: what comes in is processed.
+    pond.write("inbox/a.ndjson", crate::pond::app_log(0));
+    pond.run_once();
+}
+
+#[test]
 fn a_run_refuses_a_pond_that_is_wrong() {
     let pond = Pond::with_app();
     pond.source("app", APP_CONFIG, "select ts as tim, user from input");

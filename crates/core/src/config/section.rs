@@ -22,6 +22,13 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+impl Problem {
+    fn new(file: &str, line: usize, error: &Error) -> Self {
+        let hint = error.hint_text().map(str::to_owned);
+        Self { file: file.to_owned(), line, message: error.chain(), hint }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}", self.file, self.line, self.message)?;
@@ -34,17 +41,19 @@ impl fmt::Display for Problem {
 pub struct Problems {
     /// In the order in which they were found.
     pub found: Vec<Problem>,
+    /// What may be wrong and keeps nothing from running.
+    pub warnings: Vec<Problem>,
 }
 
 impl Problems {
     /// Adds a problem at a line of a file.
     pub fn add(&mut self, file: &str, line: usize, error: &Error) {
-        self.found.push(Problem {
-            file: file.to_owned(),
-            line,
-            message: error.chain(),
-            hint: error.hint_text().map(str::to_owned),
-        });
+        self.found.push(Problem::new(file, line, error));
+    }
+
+    /// Adds what may be wrong at a line of a file.
+    pub fn warn(&mut self, file: &str, line: usize, error: &Error) {
+        self.warnings.push(Problem::new(file, line, error));
     }
 
     /// Parses a TOML file; a syntax error is a problem and gives nothing.

@@ -50,7 +50,7 @@ fn source(config: &str, transform: &str, signals: &[&str]) -> Arc<Source> {
     Arc::new(Source::parse(&files, &mut problems).unwrap_or_else(|| panic!("{problems:?}")))
 }
 
-fn prepared(config: &str, transform: &str, signals: &[&str]) -> Result<Prepared, Vec<String>> {
+pub(crate) fn prepared(config: &str, transform: &str, signals: &[&str]) -> Result<Prepared, Vec<String>> {
     let mut problems = Problems::default();
     let ready =
         futures::executor::block_on(prepare(&source(config, transform, signals), &Tables::default(), &mut problems));

@@ -7,13 +7,19 @@ use arrow::json::ReaderBuilder;
 use millpond_core::receipt::Receipt;
 use millpond_core::{Error, Result};
 use millpond_engine::encode::{Origin, TableWriter};
+use serde::Serialize;
 
 use crate::lake::{Lake, LakeFile};
 use crate::ledger::RECEIPTS;
 use crate::put::put_file;
 
 /// Writes receipts as files that a commit can name. They lie by the day of their object, by which the ledger is read.
-pub(super) async fn put_receipts(lake: &Lake, name: &str, receipts: &[Receipt]) -> Result<Vec<LakeFile>> {
+pub(super) async fn put_receipts(
+    lake: &Lake,
+    name: &str,
+    receipts: &[Receipt],
+    (batch, committed): (i64, Option<i64>),
+) -> Result<Vec<LakeFile>> {
     if receipts.is_empty() {
         return Ok(Vec::new());
     }
@@ -21,7 +27,8 @@ pub(super) async fn put_receipts(lake: &Lake, name: &str, receipts: &[Receipt]) 
     let failed = |error: arrow::error::ArrowError| Error::bug("failed to write receipts").because(error);
     let builder = ReaderBuilder::new(Arc::clone(&schema)).with_batch_size(receipts.len());
     let mut decoder = builder.build_decoder().map_err(failed)?;
-    decoder.serialize(receipts).map_err(failed)?;
+    let rows: Vec<_> = receipts.iter().map(|receipt| Row { receipt, batch, committed }).collect();
+    decoder.serialize(&rows).map_err(failed)?;
     let mut writer = TableWriter::new(&schema, Some("object_modified"), false);
     while let Some(rows) = decoder.flush().map_err(failed)? {
         writer.write(&rows, &Origin { job: None, day: 0 })?;
@@ -31,6 +38,15 @@ pub(super) async fn put_receipts(lake: &Lake, name: &str, receipts: &[Receipt]) 
         files.push(put_file(lake, RECEIPTS, name, file).await?);
     }
     Ok(files)
+}
+
+/// A receipt, and when it came into the lake.
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    receipt: &'a Receipt,
+    batch: i64,
+    committed: Option<i64>,
 }
 
 /// The columns of the table `receipts`; the names are those of [`Receipt`] as it is serialised.
@@ -88,6 +104,9 @@ pub fn receipts_schema() -> SchemaRef {
         ("duplicate_of", DataType::Utf8),
         ("replaces", DataType::Utf8),
         ("millpond", DataType::Utf8),
+        // Lakes of version 0.1 lack what follows until the first receipt comes in that has it.
+        ("batch", DataType::Int64),
+        ("committed", time()),
     ];
     Arc::new(Schema::new(columns.into_iter().map(|(name, kind)| Field::new(name, kind, true)).collect::<Vec<_>>()))
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
+    new_null_array,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::json::LineDelimitedWriter;
@@ -10,16 +13,12 @@ use millpond_core::source::Signal;
 use millpond_core::{Error, Result};
 
 /// Columns that a signal's query may give by name; every other one is kept in `fields`.
-const NAMED: [(&str, DataType); 4] = [
-    ("entity", DataType::Utf8),
-    ("time", DataType::Timestamp(TimeUnit::Microsecond, None)),
-    ("message", DataType::Utf8),
-    ("_row", DataType::Int64),
-];
+const NAMED: [&str; 4] = ["entity", "time", "message", "_row"];
 
 /// The columns of the table `signals`, without `_job`.
 pub fn signals_schema() -> SchemaRef {
-    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let time = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let texts = DataType::List(Arc::new(Field::new("element", DataType::Utf8, true)));
     let columns = [
         ("source", DataType::Utf8),
         ("rule", DataType::Utf8),
@@ -27,56 +26,124 @@ pub fn signals_schema() -> SchemaRef {
         ("severity", DataType::Utf8),
         ("technique", DataType::Utf8),
         ("entity", DataType::Utf8),
-        ("time", time),
+        ("time", time()),
         ("message", DataType::Utf8),
         ("fields", DataType::Utf8),
         ("file", DataType::Utf8),
         ("row", DataType::Int64),
+        // Lakes of version 0.1 lack what follows until the first signal comes in that has it.
+        ("kind", DataType::Utf8),
+        ("author", DataType::Utf8),
+        ("key", DataType::Utf8),
+        ("runbook", DataType::Utf8),
+        ("references", texts),
+        ("window_start", time()),
+        ("window_end", time()),
     ];
     Arc::new(Schema::new(columns.into_iter().map(|(name, kind)| Field::new(name, kind, true)).collect::<Vec<_>>()))
+}
+
+/// What found a signal's rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Finder<'a> {
+    /// `sql`, `periodic` or `health`.
+    pub(crate) kind: &'static str,
+    /// The source whose files were looked at; `None`: what the query gives as `source`.
+    pub(crate) source: Option<&'a str>,
+    /// The file that was looked at, if it was one.
+    pub(crate) file: Option<&'a str>,
+    /// The window that was looked at, if it was one: start and end in microseconds since 1970.
+    pub(crate) window: Option<(i64, i64)>,
+    /// The signal.
+    pub(crate) signal: &'a Signal,
 }
 
 /// Rows of a signal as rows of the table.
 ///
 /// # Errors
 /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when a named column has a type that cannot be its own.
-pub(crate) fn signal_rows(source: &str, signal: &Signal, file: &str, rows: &RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn signal_rows(finder: Finder<'_>, rows: &RecordBatch) -> Result<RecordBatch> {
+    let Finder { kind, source, file, window, signal } = finder;
     let count = rows.num_rows();
-    let constant = |text: &str| Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, count))) as ArrayRef;
-    let schema = signals_schema();
-    let named = |name: &str, target: &DataType| -> Result<ArrayRef> {
-        let Some(column) = rows.column_by_name(name) else { return Ok(new_null_array(target, count)) };
-        cast(column, target).map_err(|error| {
-            Error::bad_config(format!("signal `{}` gives `{name}` as {}", signal.name, column.data_type()))
-                .because(error)
-        })
-    };
-    let target = |name: &str| schema.field_with_name(name).map_or(DataType::Utf8, |field| field.data_type().clone());
+    let constant =
+        |text: Option<&str>| -> ArrayRef { Arc::new(StringArray::from_iter(std::iter::repeat_n(text, count))) };
+    let named = |name: &str, kind: DataType| named_column(rows, name, &kind, &signal.name);
+    let entity = signal.entity.as_deref().unwrap_or("entity");
+    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let columns = vec![
-        constant(source),
-        constant(&signal.name),
-        constant(&signal.title),
-        constant(signal.severity.name()),
-        match &signal.technique {
-            Some(technique) => constant(technique),
-            None => new_null_array(&DataType::Utf8, count),
+        match source {
+            Some(source) => constant(Some(source)),
+            None => named("source", DataType::Utf8)?,
         },
-        named("entity", &target("entity"))?,
-        named("time", &target("time"))?,
-        named("message", &target("message"))?,
-        fields_json(rows)?,
+        constant(Some(&signal.name)),
+        constant(Some(&signal.title)),
+        constant(Some(signal.severity.name())),
+        constant(signal.technique().as_deref()),
+        named(entity, DataType::Utf8)?,
+        named("time", time)?,
+        named("message", DataType::Utf8)?,
+        fields_json(rows, source.is_none())?,
         constant(file),
-        named("_row", &target("row"))?,
+        named("_row", DataType::Int64)?,
+        constant(Some(kind)),
+        constant(signal.author.as_deref()),
+        keys(signal, rows)?,
+        constant(signal.runbook.as_deref()),
+        references(&signal.references, count),
+        times(window.map(|(start_us, _)| start_us), count),
+        times(window.map(|(_, end_us)| end_us), count),
     ];
-    RecordBatch::try_new(Arc::clone(&schema), columns)
+    RecordBatch::try_new(signals_schema(), columns)
         .map_err(|error| Error::bug("failed to build signal rows").because(error))
 }
 
+/// A column of a query as a type, or NULLs where the query does not give it.
+fn named_column(rows: &RecordBatch, name: &str, kind: &DataType, signal: &str) -> Result<ArrayRef> {
+    let Some(column) = rows.column_by_name(name) else { return Ok(new_null_array(kind, rows.num_rows())) };
+    cast(column, kind).map_err(|error| {
+        Error::bad_config(format!("signal `{signal}` gives `{name}` as {}", column.data_type())).because(error)
+    })
+}
+
+/// What tells one finding from another: the value of one column, or those of several as a JSON array of texts.
+fn keys(signal: &Signal, rows: &RecordBatch) -> Result<ArrayRef> {
+    let column = |name: &String| {
+        let name = if name == "entity" { signal.entity.as_ref().unwrap_or(name) } else { name };
+        named_column(rows, name, &DataType::Utf8, &signal.name)
+    };
+    let mut columns = signal.key.iter().map(column).collect::<Result<Vec<_>>>()?;
+    if columns.len() < 2 {
+        return Ok(columns.pop().unwrap_or_else(|| new_null_array(&DataType::Utf8, rows.num_rows())));
+    }
+    let texts: Vec<_> = columns.iter().map(|column| column.as_string::<i32>()).collect();
+    let key = |row: usize| {
+        let values = texts.iter().map(|text| text.is_valid(row).then(|| text.value(row)));
+        serde_json::Value::from_iter(values).to_string()
+    };
+    Ok(Arc::new(StringArray::from_iter_values((0..rows.num_rows()).map(key))))
+}
+
+/// The same time for each row.
+fn times(us: Option<i64>, count: usize) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from_iter(std::iter::repeat_n(us, count)).with_timezone("UTC"))
+}
+
+/// The same list of texts for each row; NULL where it is empty.
+fn references(texts: &[String], count: usize) -> ArrayRef {
+    let field = Field::new("element", DataType::Utf8, true);
+    let mut lists = ListBuilder::new(StringBuilder::new()).with_field(field);
+    for _ in 0..count {
+        texts.iter().for_each(|text| lists.values().append_value(text));
+        lists.append(!texts.is_empty());
+    }
+    Arc::new(lists.finish())
+}
+
 /// The columns that have no place of their own, as one JSON object a row.
-fn fields_json(rows: &RecordBatch) -> Result<ArrayRef> {
-    let is_named = |name: &str| NAMED.iter().any(|(known, _)| *known == name);
+fn fields_json(rows: &RecordBatch, has_source: bool) -> Result<ArrayRef> {
+    let has_place = |name: &str| NAMED.contains(&name) || (has_source && name == "source");
     let others: Vec<usize> =
-        (0..rows.num_columns()).filter(|index| !is_named(rows.schema_ref().field(*index).name())).collect();
+        (0..rows.num_columns()).filter(|index| !has_place(rows.schema_ref().field(*index).name())).collect();
     if others.is_empty() {
         return Ok(new_null_array(&DataType::Utf8, rows.num_rows()));
     }
@@ -95,7 +162,7 @@ fn fields_json(rows: &RecordBatch) -> Result<ArrayRef> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{AsArray, Int64Array};
+    use arrow::array::Int64Array;
     use millpond_core::source::{Severity, Sql};
 
     #[test]
@@ -106,15 +173,20 @@ mod tests {
             ("tries", Arc::new(Int64Array::from(vec![12])) as ArrayRef),
         ])
         .expect("rows");
-        let sql = Sql { file: "x.sql".into(), text: String::new() };
-        let signal =
-            Signal { name: "spray".into(), title: "Spray".into(), severity: Severity::High, technique: None, sql };
-        let found = signal_rows("okta", &signal, "file:///x", &rows).expect("signals");
+        let sql = Sql { file: "spray.sql".into(), text: String::new() };
+        let key = vec!["entity".to_owned(), "tries".to_owned()];
+        let references = vec!["https://a.example".to_owned()];
+        let signal = Signal { severity: Severity::High, key, references, ..Signal::new(sql) };
+        let finder =
+            Finder { kind: "sql", source: Some("okta"), file: Some("file:///x"), window: None, signal: &signal };
+        let found = signal_rows(finder, &rows).expect("signals");
         let text = |name: &str| found.column_by_name(name).expect(name).as_string::<i32>().value(0).to_owned();
         assert_eq!(
             (text("entity"), text("severity"), text("fields")),
             ("eve".into(), "high".into(), r#"{"tries":12}"#.into())
         );
+        assert_eq!((text("kind"), text("rule"), text("key")), ("sql".into(), "spray".into(), r#"["eve","12"]"#.into()));
         assert!(found.column_by_name("time").expect("time").is_null(0));
+        assert_eq!(found.column_by_name("references").expect("references").as_list::<i32>().value(0).len(), 1);
     }
 }

@@ -13,7 +13,7 @@ use millpond_engine::prepare::Prepared;
 use millpond_engine::run::{Finished, Sink};
 
 use super::Job;
-use super::harvest::{signal_rows, signals_schema};
+use super::harvest::{Finder, signal_rows, signals_schema};
 use crate::committer::PendingTable;
 use crate::crash;
 use crate::lake::Lake;
@@ -254,7 +254,8 @@ impl Sink for JobSink<'_> {
         }
         self.timed(|sink| {
             sink.signal_count += batch.num_rows() as u64;
-            let rows = signal_rows(&source.name, signal, sink.object, &batch)?;
+            let (source, file) = (Some(source.name.as_str()), Some(sink.object));
+            let rows = signal_rows(Finder { kind: "sql", source, file, window: None, signal }, &batch)?;
             sink.keep(Table::Signals, &rows, &signals_schema())
         })
     }

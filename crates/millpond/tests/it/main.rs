@@ -6,6 +6,7 @@ mod formats;
 mod landing;
 mod ledger;
 mod maintenance;
+mod old_signals;
 mod queues;
 mod reference;
 mod stopping;

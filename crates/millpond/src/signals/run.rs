@@ -1,0 +1,266 @@
+//! Running what is due: one window of one signal after the other, in the order in which they fall due.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, new_null_array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use millpond_core::signal::{Schedule, Window};
+use millpond_core::{Error, Kind, Result};
+use millpond_engine::encode::{JOB_COLUMN, Origin, TableWriter};
+
+use super::arrivals::{Order, Span, last_batch};
+use super::state::{SIGNALS, State};
+use super::{Periodic, named, session};
+use crate::clock::Clock;
+use crate::crash;
+use crate::lake::{Lake, LakeFile};
+use crate::pipeline::{Finder, signal_rows, signals_schema};
+use crate::pond::Pond;
+use crate::put::put_file;
+
+/// Other writers that may be first in a row: the committer writes to the table once in seconds, and a try takes
+/// milliseconds.
+const TRIES_MAX: usize = 20;
+const US_PER_DAY: i64 = 86_400_000_000;
+
+/// Which windows are run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// One signal; `None`: all.
+    pub name: Option<String>,
+    /// Where a signal that never ran begins, microseconds since 1970 in UTC; `None`: with the last window that is over.
+    pub since_us: Option<i64>,
+    /// No window that ends later; `None`: all that are due.
+    pub until_us: Option<i64>,
+    /// Whether nothing is written.
+    pub is_dry: bool,
+}
+
+/// One window of one signal.
+#[derive(Debug)]
+pub struct Run {
+    /// The signal.
+    pub signal: String,
+    /// The window.
+    pub window: Window,
+    /// What it found, in the columns of the table `signals`; empty where it failed.
+    pub rows: RecordBatch,
+    /// Why it failed: the signal stays where it is and is run again the next time.
+    pub error: Option<Error>,
+}
+
+/// What a call did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Total {
+    /// Windows that were run.
+    pub windows: u64,
+    /// Rows that were found.
+    pub rows: u64,
+    /// Signals that failed.
+    pub failed: u64,
+}
+
+/// Runs the periodic signals of a pond.
+#[derive(Debug, Clone)]
+pub struct Runner {
+    lake: Arc<Lake>,
+    pond: Arc<Pond>,
+    clock: Clock,
+}
+
+/// A window that is due, and how far its signal had come.
+struct Due<'a> {
+    periodic: &'a Periodic,
+    window: Window,
+    /// `None`: it never ran.
+    before: Option<State>,
+    due_us: i64,
+}
+
+/// A window that was run, before it is recorded.
+struct Found<'a> {
+    due: Due<'a>,
+    after: State,
+    run: Run,
+}
+
+impl Runner {
+    /// A runner; any number may run on one lake, and each window counts once.
+    pub fn new(lake: Arc<Lake>, pond: Arc<Pond>, clock: Clock) -> Self {
+        Self { lake, pond, clock }
+    }
+
+    /// Runs every window that is due. `told` hears of each once it is recorded.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`] for a name that does not exist or a start that lies behind; [`Kind::Transient`] and
+    /// [`Kind::Conflict`] when the lake does not answer: nothing is lost, the next call goes on.
+    pub async fn run_due(&self, choice: &Choice, told: &mut (dyn FnMut(&Run) + Send)) -> Result<Total> {
+        let mut total = Total::default();
+        let mut given_up: BTreeSet<String> = BTreeSet::new();
+        let mut states = self.states(choice).await?;
+        loop {
+            let round = self.next_round(choice, &states, &given_up)?;
+            if round.is_empty() {
+                return Ok(total);
+            }
+            let mut found = Vec::new();
+            for due in round {
+                let ran = self.run_window(due).await?;
+                if ran.run.error.is_some() {
+                    given_up.insert(ran.run.signal.clone());
+                    total.failed += 1;
+                    told(&ran.run);
+                } else {
+                    found.push(ran);
+                }
+            }
+            let recorded = if choice.is_dry { found } else { self.record(found).await? };
+            for ran in &recorded {
+                total.windows += 1;
+                total.rows += ran.run.rows.num_rows() as u64;
+                told(&ran.run);
+            }
+            states = match choice.is_dry {
+                true => {
+                    states.extend(recorded.iter().map(|ran| (ran.run.signal.clone(), Some(ran.after))));
+                    states
+                }
+                false => self.states(choice).await?,
+            };
+        }
+    }
+
+    /// How far each signal has come.
+    async fn states(&self, choice: &Choice) -> Result<BTreeMap<String, Option<State>>> {
+        let mut states = BTreeMap::new();
+        for periodic in named(&self.pond, choice.name.as_deref())? {
+            let name = periodic.signal.name.clone();
+            // A dry run from a moment on passes over what was done.
+            let is_anew = choice.is_dry && choice.since_us.is_some();
+            let state = if is_anew { None } else { State::read(&self.lake, &name).await? };
+            states.insert(name, state);
+        }
+        Ok(states)
+    }
+
+    /// The windows that fell due first, of all signals.
+    fn next_round(
+        &self,
+        choice: &Choice,
+        states: &BTreeMap<String, Option<State>>,
+        given_up: &BTreeSet<String>,
+    ) -> Result<Vec<Due<'_>>> {
+        let mut due = Vec::new();
+        for periodic in named(&self.pond, choice.name.as_deref())? {
+            let Some(schedule) = periodic.signal.schedule else { continue };
+            let before = states.get(&periodic.signal.name).copied().flatten();
+            let window = self.next_window(&schedule, before, choice);
+            let due_us = schedule.due_us(window);
+            let is_over = due_us <= self.clock.now_us() && choice.until_us.is_none_or(|until| window.end_us <= until);
+            if is_over && !given_up.contains(&periodic.signal.name) {
+                due.push(Due { periodic, window, before, due_us });
+            }
+        }
+        let first = due.iter().map(|due| due.due_us).min();
+        due.retain(|due| Some(due.due_us) == first);
+        Ok(due)
+    }
+
+    fn next_window(&self, schedule: &Schedule, before: Option<State>, choice: &Choice) -> Window {
+        match (before, choice.since_us) {
+            (Some(state), _) => schedule.window_from(state.end_us),
+            (None, Some(since_us)) => schedule.first_from(since_us),
+            (None, None) => schedule.last_due(choice.until_us.unwrap_or(i64::MAX).min(self.clock.now_us())),
+        }
+    }
+
+    async fn run_window<'a>(&self, due: Due<'a>) -> Result<Found<'a>> {
+        let signal = &due.periodic.signal;
+        let window = due.window;
+        let after_batch = match due.before {
+            Some(state) => state.batch,
+            None => last_batch(&self.lake, window.start_us).await?,
+        };
+        let batch = last_batch(&self.lake, window.end_us).await?.max(after_batch);
+        let lookback_us = signal.schedule.map_or(0, |schedule| schedule.lookback_us);
+        let span = Span { window, lookback_us, order: Order::Batches(after_batch, batch) };
+        let (rows, error) = match evaluate(&self.lake, &self.pond, due.periodic, &span).await {
+            Ok(rows) => (rows, None),
+            Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => return Err(error),
+            Err(error) => (RecordBatch::new_empty(signals_schema()), Some(error)),
+        };
+        let run = Run { signal: signal.name.clone(), window, rows, error };
+        Ok(Found { due, after: State { end_us: window.end_us, batch }, run })
+    }
+
+    /// Writes what was found and how far the signals have come, in one commit; gives what this call recorded.
+    async fn record<'a>(&self, mut found: Vec<Found<'a>>) -> Result<Vec<Found<'a>>> {
+        let mut files: BTreeMap<String, Vec<LakeFile>> = BTreeMap::new();
+        for ran in &found {
+            files.insert(ran.run.signal.clone(), self.put(ran).await?);
+        }
+        crash::point("signals");
+        for _ in 0..TRIES_MAX {
+            let table = self.lake.table_for(SIGNALS, &file_schema()).await?;
+            let mut still = Vec::with_capacity(found.len());
+            for ran in found {
+                // Another process may have recorded the window meanwhile.
+                if State::read_from(&self.lake, &table, &ran.run.signal).await? == ran.due.before {
+                    still.push(ran);
+                }
+            }
+            found = still;
+            if found.is_empty() {
+                return Ok(found);
+            }
+            let adds = found.iter().flat_map(|ran| files.get(&ran.run.signal).cloned().unwrap_or_default()).collect();
+            let marks: Vec<_> = found.iter().flat_map(|ran| ran.after.marks(&ran.run.signal)).collect();
+            match self.lake.append_marked(SIGNALS, &table, adds, &marks).await {
+                Ok(_) => return Ok(found),
+                Err(error) if error.kind() == Kind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::conflict(format!("other writers to table `{SIGNALS}` were first {TRIES_MAX} times")))
+    }
+
+    async fn put(&self, ran: &Found<'_>) -> Result<Vec<LakeFile>> {
+        let rows = &ran.run.rows;
+        let schema = file_schema();
+        let job = new_null_array(&DataType::Utf8, rows.num_rows());
+        let columns = rows.columns().iter().cloned().chain([job]).collect();
+        let rows = RecordBatch::try_new(Arc::clone(&schema), columns);
+        let rows = rows.map_err(|error| Error::bug("failed to build signal rows").because(error))?;
+        let mut writer = TableWriter::new(&schema, Some("time"), false);
+        let day = ran.run.window.start_us.div_euclid(US_PER_DAY) as i32;
+        writer.write(&rows, &Origin { job: None, day })?;
+        let name = format!("signal-{}-{}", ran.run.signal, ran.run.window.end_us);
+        let mut files = Vec::new();
+        for file in writer.finish()? {
+            files.push(put_file(&self.lake, SIGNALS, &name, file).await?);
+        }
+        Ok(files)
+    }
+}
+
+/// What a signal finds in a window, in the columns of the table `signals`.
+pub(super) async fn evaluate(lake: &Lake, pond: &Pond, periodic: &Periodic, span: &Span) -> Result<RecordBatch> {
+    let context = session::over_lake(lake, pond, &periodic.signal, span).await?;
+    let rows = session::rows_of(pond, &context, &periodic.signal).await?;
+    found_rows(periodic, span.window, &rows)
+}
+
+/// A signal's rows in the columns of the table `signals`.
+pub(super) fn found_rows(periodic: &Periodic, window: Window, rows: &RecordBatch) -> Result<RecordBatch> {
+    let window = Some((window.start_us, window.end_us));
+    let finder = Finder { kind: periodic.kind, source: None, file: None, window, signal: &periodic.signal };
+    signal_rows(finder, rows)
+}
+
+/// The columns of the files: rows that no job gave have no job.
+fn file_schema() -> SchemaRef {
+    let job = Arc::new(Field::new(JOB_COLUMN, DataType::Utf8, true));
+    Arc::new(Schema::new(signals_schema().fields().iter().cloned().chain([job]).collect::<Vec<_>>()))
+}
