@@ -49,6 +49,10 @@ pub(crate) enum Command {
     Erase(crate::erase::Arguments),
     /// Work on sources
     Source(SourceArguments),
+    /// Match files with Sigma rules, without a pond
+    Scan(crate::scan::Arguments),
+    /// Work on Sigma rules
+    Sigma(SigmaArguments),
 }
 
 #[derive(Debug, Args)]
@@ -67,4 +71,10 @@ pub(crate) struct LakeArguments {
 pub(crate) struct SourceArguments {
     #[command(subcommand)]
     pub(crate) command: crate::source::Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SigmaArguments {
+    #[command(subcommand)]
+    pub(crate) command: crate::sigma::Command,
 }

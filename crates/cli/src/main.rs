@@ -16,8 +16,10 @@ mod query;
 mod receipts;
 mod replay;
 mod run;
+mod scan;
 mod serve;
 mod shell;
+mod sigma;
 mod source;
 mod stats;
 mod stop;
@@ -70,5 +72,7 @@ async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
         Command::Lake(arguments) => lake::run(pond, arguments.command).await,
         Command::Erase(arguments) => erase::run(pond, &arguments).await,
         Command::Source(arguments) => source::run(pond, arguments.command),
+        Command::Scan(arguments) => scan::run(&arguments),
+        Command::Sigma(arguments) => sigma::run(&arguments.command),
     }
 }

@@ -285,3 +285,10 @@ pub(crate) fn summary_text(summary: &Summary, elapsed: Duration) -> String {
         format_us(elapsed.as_micros() as u64),
     )
 }
+
+/// A bar for a known number of files; nothing where stderr is no terminal.
+pub(crate) fn files(count: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} files {elapsed}");
+    let bar = ProgressBar::new(count as u64);
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}

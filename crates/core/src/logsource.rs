@@ -36,6 +36,8 @@ pub struct EventSource {
     pub logsource: LogSource,
     /// Names of fields in the events, by their names in rules, where they differ.
     pub fields: BTreeMap<String, String>,
+    /// The fields, best first, that say who or what a match is about.
+    pub entity: Vec<String>,
 }
 
 impl EventSource {

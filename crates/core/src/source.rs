@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::format::{Compression, DecodeLimits, Delimited, Drift, Format, Header, Packing, Payload};
 use crate::glob::Glob;
 use crate::guard::Budget;
+use crate::logsource::{EventSource, LogSource};
 use crate::plan::Engine;
 pub use crate::signal::{Severity, Signal};
 
@@ -52,6 +53,8 @@ pub struct Source {
     pub transform: Sql,
     /// The signals that its jobs harvest.
     pub signals: Vec<Signal>,
+    /// What its events are for Sigma rules; `None`: no rule is for them.
+    pub logsource: Option<EventSource>,
 }
 
 /// One way to match objects.
@@ -137,6 +140,7 @@ impl Source {
         let (memory_bytes, decode_limits) = parse_limits(&mut top, problems);
         let budget = parse_budget(&mut top, problems);
         let (drift, duplicates) = parse_policy(&mut top, problems);
+        let logsource = parse_logsource(&mut top, problems);
         top.finish(problems);
         let signals = files.signals.iter().filter_map(|sql| Signal::parse_harvested(sql, problems)).collect();
         let Some(transform) = files.transform.clone() else {
@@ -166,6 +170,7 @@ impl Source {
             config: files.config.clone(),
             transform,
             signals,
+            logsource,
         })
     }
 }
@@ -384,6 +389,20 @@ fn parse_budget(top: &mut Section<'_>, problems: &mut Problems) -> Budget {
     };
     section.finish(problems);
     budget
+}
+
+/// `[logsource]`: the names of Sigma's taxonomy, and where the events use other names than the rules.
+fn parse_logsource(top: &mut Section<'_>, problems: &mut Problems) -> Option<EventSource> {
+    let mut section = top.section(problems, "logsource")?;
+    let mut part = |key| section.text(problems, key).map(|name| name.to_lowercase());
+    let logsource = LogSource { category: part("category"), product: part("product"), service: part("service") };
+    let fields = section.named_texts(problems, "fields").into_iter().collect();
+    let entity = section.texts(problems, "entity").unwrap_or_default();
+    if logsource == LogSource::default() {
+        section.missing(problems, "product", "rules ask for a `product`, a `category` or a `service`");
+    }
+    section.finish(problems);
+    Some(EventSource { logsource, fields, entity })
 }
 
 fn parse_policy(top: &mut Section<'_>, problems: &mut Problems) -> (Drift, Duplicates) {

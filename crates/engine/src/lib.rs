@@ -12,6 +12,7 @@ pub mod file_table;
 pub mod lint;
 pub mod prepare;
 mod row_number;
+pub mod rules;
 pub mod run;
 pub mod session;
 pub mod shared;

@@ -21,6 +21,7 @@ use millpond_core::source::{RESERVED_COLUMNS, Source, Sql};
 use millpond_core::units::nearest;
 
 use crate::encode::lake_schema;
+use crate::rules::Rules;
 use crate::shared::{SharedScan, SharedTable};
 use crate::tables::{Tables, register};
 use crate::{session, sql};
@@ -49,6 +50,8 @@ pub struct Prepared {
     pub(crate) state: SessionState,
     pub(crate) transform: LogicalPlan,
     pub(crate) signals: Vec<LogicalPlan>,
+    /// The Sigma rules for its events, where there are any.
+    pub rules: Option<Arc<Rules>>,
 }
 
 /// Plans a source's transform and signals. Every mistake is added to `problems`; a source with any gives nothing.
@@ -270,6 +273,7 @@ impl Planner<'_> {
             state: self.state,
             transform,
             signals,
+            rules: None,
         })
     }
 }

@@ -23,6 +23,7 @@ use millpond_core::{Error, Result};
 
 use crate::prepare::{INPUT, OUTPUT, Prepared};
 use crate::row_number::StreamingRowNumber;
+use crate::rules::{JobScanner, RuleMatch};
 use crate::session::{self, engine_error};
 use crate::shared::{JobStreams, SharedScan, SharedStream};
 use crate::sql;
@@ -41,6 +42,12 @@ pub trait Sink {
     /// # Errors
     /// As [`Sink::output`].
     fn signal(&mut self, index: usize, batch: RecordBatch) -> Result<()>;
+
+    /// Records that rules match, in the order of the file.
+    ///
+    /// # Errors
+    /// As [`Sink::output`].
+    fn matches(&mut self, found: Vec<RuleMatch>) -> Result<()>;
 
     /// A record or piece of the file that could not be used.
     ///
@@ -101,13 +108,18 @@ struct Decoding {
     /// Rows handed over so far.
     delivered: u64,
     time: Duration,
+    scanner: Option<JobScanner>,
+    /// Found, and not yet passed to the sink.
+    found: Vec<RuleMatch>,
 }
 
 impl Decoding {
     fn open(prepared: &Prepared, plan: &Plan, input: InputFile<'_>) -> Result<Self> {
         let started = Instant::now();
         let decoder = Decoder::open(input.bytes, prepared.decode_request(plan, input.name, input.modified_us))?;
-        Ok(Self { decoder, delivered: 0, time: started.elapsed() })
+        let scanner = prepared.rules.as_ref().map(|rules| rules.scanner(&decoder.schema()));
+        let time = started.elapsed();
+        Ok(Self { decoder, delivered: 0, time, scanner, found: Vec::new() })
     }
 
     fn next(&mut self) -> Result<Option<RecordBatch>> {
@@ -115,18 +127,25 @@ impl Decoding {
         let batch = self.decoder.next_batch()?;
         self.time += started.elapsed();
         self.delivered += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
+        if let (Some(scanner), Some(batch)) = (&mut self.scanner, &batch) {
+            self.found.extend(scanner.scan(batch));
+        }
         Ok(batch)
     }
 
     /// Reads what no query asked for: a `limit` stops early, but every record is counted.
     fn drain(&mut self, sink: &mut dyn Sink) -> Result<()> {
         while self.next()?.is_some() {
-            self.pass_rejects(sink)?;
+            self.pass_on(sink)?;
         }
-        self.pass_rejects(sink)
+        self.pass_on(sink)
     }
 
-    fn pass_rejects(&mut self, sink: &mut dyn Sink) -> Result<()> {
+    /// Gives the sink what was found and refused so far.
+    fn pass_on(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        if !self.found.is_empty() {
+            sink.matches(std::mem::take(&mut self.found))?;
+        }
         self.decoder.take_rejects().into_iter().try_for_each(|reject| sink.reject(reject))
     }
 }
@@ -241,7 +260,7 @@ async fn drive(
                 let batch = batch.map_err(|error| engine_error(&format!("failed to run `{file}`"), error))?;
                 count += batch.num_rows() as u64;
                 let mut sink = sink.borrow_mut();
-                lock(decoding).pass_rejects(&mut **sink)?;
+                lock(decoding).pass_on(&mut **sink)?;
                 match signal {
                     None => sink.output(batch)?,
                     Some(index) => sink.signal(index, batch)?,

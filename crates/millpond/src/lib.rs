@@ -27,6 +27,8 @@ pub mod query;
 pub mod queue;
 pub mod replay;
 mod rewrite;
+pub mod rules;
+pub mod scan;
 pub mod signals;
 pub mod source_test;
 pub mod stats;

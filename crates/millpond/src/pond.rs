@@ -13,8 +13,10 @@ use millpond_engine::encode::fits;
 use millpond_engine::prepare::{Prepared, prepare};
 use millpond_engine::run::{locations, locations_of};
 use millpond_engine::tables::Tables;
+use millpond_sigma::{Placeholders, RuleSet};
 
 use crate::lake::Lake;
+use crate::rules;
 use crate::signals::{self, Periodic};
 use crate::store::Stores;
 use crate::tables;
@@ -76,10 +78,11 @@ impl Pond {
         let periodic = read_periodic(root, problems)?;
         let Some(config) = config else { return Ok(None) };
         let tables = load_tables(&config, root, &sources, &periodic, problems).await;
+        let rules = read_rules(root, problems)?;
         let mut prepared = BTreeMap::new();
         for source in &sources {
             if let Some(ready) = prepare(&Arc::new(source.clone()), &tables, problems).await {
-                prepared.insert(source.name.clone(), ready);
+                prepared.insert(source.name.clone(), ready.with_rules(&rules));
             }
         }
         check_shared_tables(&prepared, problems);
@@ -315,4 +318,13 @@ fn machine_memory_bytes() -> u64 {
     });
     let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"].map(number);
     [total, limits[0], limits[1]].into_iter().flatten().min().unwrap_or(2 * MEMORY_BYTES)
+}
+
+/// The pond's Sigma rules. One that is refused is told of and keeps nothing else from running.
+fn read_rules(root: &Path, problems: &mut Problems) -> Result<RuleSet> {
+    let collection = rules::read(root, &root.join(rules::RULES), &Placeholders::new())?;
+    for rejection in &collection.rejections {
+        problems.warn(&rejection.file, rejection.line as usize, &rejection.error);
+    }
+    Ok(collection.into())
 }

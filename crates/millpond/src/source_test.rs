@@ -16,6 +16,7 @@ use millpond_core::{Error, Result};
 use millpond_engine::decode::Reject;
 use millpond_engine::encode::{lake_schema, to_lake};
 use millpond_engine::prepare::Prepared;
+use millpond_engine::rules::RuleMatch;
 use millpond_engine::run::{Finished, InputFile, Sink, run};
 use serde_json::{Map, Value};
 
@@ -181,6 +182,11 @@ impl Sink for Collected<'_> {
                 Finder { kind: "sql", source: Some(&source.name), file: Some(self.file), window: None, signal };
             self.signals[index].push(signal_rows(finder, &batch)?);
         }
+        Ok(())
+    }
+
+    /// The pond's rules are no part of a source, and change without it.
+    fn matches(&mut self, _: Vec<RuleMatch>) -> Result<()> {
         Ok(())
     }
 

@@ -50,6 +50,15 @@ pub struct About {
 }
 
 impl About {
+    /// What names it among others: its id, else its name, else its title.
+    pub fn key(&self) -> &str {
+        match (self.id.as_str(), &self.name) {
+            ("", Some(name)) => name,
+            ("", None) => &self.title,
+            (id, _) => id,
+        }
+    }
+
     /// The first ATT&CK technique among the tags, as MITRE writes it: `T1078.004`.
     pub fn technique(&self) -> Option<String> {
         self.tags.iter().find_map(|tag| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::Schema;
-use millpond_core::logsource::LogSource;
+use millpond_core::logsource::{EventSource, LogSource};
 
 use crate::collection::Collection;
 use crate::condition::{Expr, Subject, Test};
@@ -49,6 +49,15 @@ impl RuleSet {
         (0u32..).zip(&self.rules).filter(move |(_, rule)| fits(rule))
     }
 
+    /// The rules that may be for events of a source: for Windows, all that are not of another product.
+    pub fn for_events<'a>(&'a self, events: &'a EventSource) -> impl Iterator<Item = &'a Rule> {
+        let fits = |rule: &&Rule| match events.is_windows() {
+            true => rule.logsource.product.as_deref().is_none_or(|product| product == "windows"),
+            false => rule.logsource.takes(&events.logsource),
+        };
+        self.rules.iter().filter(fits)
+    }
+
     /// The rules for events of these log sources, made ready for the columns of a schema. See [`Matcher::new`].
     pub fn matcher(&self, sources: &[LogSource], schema: &Schema, renames: &BTreeMap<String, String>) -> Matcher {
         Matcher::new(self.fitting(sources), schema, renames)
@@ -56,6 +65,11 @@ impl RuleSet {
 }
 
 impl Wanted {
+    /// Whether there is no rule to look for anything.
+    pub fn is_nothing(&self) -> bool {
+        self.fields.is_empty() && !self.everything
+    }
+
     /// What these rules look at.
     pub fn by<'r>(rules: impl IntoIterator<Item = &'r Rule>) -> Self {
         let mut wanted = Self::default();

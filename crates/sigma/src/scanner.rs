@@ -9,7 +9,8 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use hashbrown::HashMap;
 use millpond_core::logsource::{EventSource, LogSource};
 
-use crate::matcher::{Hit, Matcher};
+use crate::condition::{Expr, Predicate, Subject, Test};
+use crate::matcher::{Hit, Matcher, passes, texts};
 use crate::rule_set::{RuleSet, Wanted};
 use crate::windows::{renamed_fields, windows_field, windows_logsources};
 
@@ -18,14 +19,13 @@ const WINDOWS_COLUMNS: [&str; 4] = ["Channel", "Provider_Name", "EventID", "Even
 
 /// What rules for such events look at, in the names that the events use.
 pub fn wanted(rules: &RuleSet, events: &EventSource) -> Wanted {
-    let fits = |rule: &&crate::Rule| match events.is_windows() {
-        true => rule.logsource.product.as_deref().is_none_or(|product| product == "windows"),
-        false => rule.logsource.takes(&events.logsource),
-    };
-    let mut wanted = Wanted::by(rules.rules().iter().filter(fits));
+    let mut wanted = Wanted::by(rules.for_events(events));
     let renamed = wanted.fields.iter().filter_map(|field| events.fields.get(field)).cloned().collect::<Vec<_>>();
     wanted.fields.extend(renamed);
-    if events.is_windows() && !wanted.fields.is_empty() {
+    if !wanted.is_nothing() {
+        wanted.fields.extend(events.entity.iter().cloned());
+    }
+    if events.is_windows() && !wanted.is_nothing() {
         let known = renamed_fields().map(|(_, event)| event).chain(WINDOWS_COLUMNS);
         wanted.fields.extend(known.map(str::to_owned));
     }
@@ -42,6 +42,12 @@ pub struct Scanner {
     by_sources: HashMap<(Vec<LogSource>, BTreeMap<String, String>), usize>,
     /// Matchers by what a Windows event says about itself.
     by_event: HashMap<String, usize>,
+}
+
+impl std::fmt::Debug for Scanner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scanner").field("events", &self.events).finish_non_exhaustive()
+    }
 }
 
 impl Scanner {
@@ -65,6 +71,43 @@ impl Scanner {
         }
         hits.sort_unstable();
         hits
+    }
+
+    /// The rules; a hit names one by its place.
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// What made a rule match a row: the fields that it asks for, by their names in the rule, each with the value that
+    /// passed.
+    pub fn matched(&self, batch: &RecordBatch, hit: Hit) -> Vec<(String, String)> {
+        let renames = self.renames(batch, hit.row as usize);
+        let mut matched = BTreeMap::new();
+        add_matched(&self.rules.rules()[hit.rule as usize].condition, &mut matched, &|field| {
+            texts(batch, hit.row as usize, renames.get(field).map_or(field, String::as_str))
+        });
+        matched.into_iter().collect()
+    }
+
+    /// Who or what an event is about.
+    pub fn entity(&self, batch: &RecordBatch, row: u32) -> Option<String> {
+        self.events.entity.iter().find_map(|field| texts(batch, row as usize, field).into_iter().next())
+    }
+
+    /// Names of fields in one event, by their names in rules.
+    fn renames(&self, batch: &RecordBatch, row: usize) -> BTreeMap<String, String> {
+        if !self.events.is_windows() {
+            return self.events.fields.clone();
+        }
+        let first = |field: &str| texts(batch, row, field).into_iter().next().unwrap_or_default();
+        self.windows_renames(&first("Channel"), first("EventID").trim().parse().unwrap_or_default())
+    }
+
+    fn windows_renames(&self, channel: &str, id: u32) -> BTreeMap<String, String> {
+        let mut renames = self.events.fields.clone();
+        let own = renamed_fields().map(|(field, _)| (field, windows_field(channel, id, field)));
+        renames.extend(own.filter(|(field, name)| field != name).map(|(field, name)| (field.into(), name.into())));
+        renames
     }
 
     fn matcher(&mut self, sources: Vec<LogSource>, renames: BTreeMap<String, String>) -> usize {
@@ -103,10 +146,23 @@ impl Scanner {
         let [channel, provider, id, event_type] = event;
         let id = id.trim().parse().unwrap_or_default();
         let sources = windows_logsources(channel, provider, id, Some(event_type).filter(|text| !text.is_empty()));
-        let own = renamed_fields().map(|(field, _)| (field, windows_field(channel, id, field)));
-        let mut renames = self.events.fields.clone();
-        renames.extend(own.filter(|(field, name)| field != name).map(|(field, name)| (field.into(), name.into())));
-        self.matcher(sources, renames)
+        self.matcher(sources, self.windows_renames(channel, id))
+    }
+}
+
+/// Adds what passes of the tests that are not negated.
+fn add_matched(expr: &Expr, matched: &mut BTreeMap<String, String>, values: &dyn Fn(&str) -> Vec<String>) {
+    match expr {
+        Expr::All(exprs) | Expr::Any(exprs) => exprs.iter().for_each(|expr| add_matched(expr, matched, values)),
+        Expr::Not(_) => {}
+        Expr::Test(Predicate { subject: Subject::Field(field), test }) if !matched.contains_key(field) => {
+            let is_asked =
+                |value: &String| matches!(test, Test::Exists | Test::OtherField { .. }) || passes(test, value);
+            if let Some(value) = values(field).into_iter().find(is_asked) {
+                matched.insert(field.clone(), value);
+            }
+        }
+        Expr::Test(_) => {}
     }
 }
 

@@ -11,6 +11,7 @@ use millpond_core::source::{Source, SourceFiles, Sql};
 use millpond_core::{Kind, Result};
 use millpond_engine::decode::Reject;
 use millpond_engine::prepare::{Prepared, prepare};
+use millpond_engine::rules::RuleMatch;
 use millpond_engine::run::{Finished, InputFile, Sink, explain, run};
 use millpond_engine::tables::Tables;
 
@@ -18,6 +19,7 @@ use millpond_engine::tables::Tables;
 struct Collected {
     rows: Vec<RecordBatch>,
     signals: Vec<(usize, RecordBatch)>,
+    matches: Vec<RuleMatch>,
     rejects: Vec<Reject>,
 }
 
@@ -29,6 +31,11 @@ impl Sink for Collected {
 
     fn signal(&mut self, index: usize, batch: RecordBatch) -> Result<()> {
         self.signals.push((index, batch));
+        Ok(())
+    }
+
+    fn matches(&mut self, found: Vec<RuleMatch>) -> Result<()> {
+        self.matches.extend(found);
         Ok(())
     }
 

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
-    new_null_array,
+    Array, ArrayRef, AsArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
+    TimestampMicrosecondArray, new_null_array,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::json::LineDelimitedWriter;
 use millpond_core::source::Signal;
 use millpond_core::{Error, Result};
+use millpond_engine::rules::RuleMatch;
+use millpond_sigma::Rule;
 
 /// Columns that a signal's query may give by name; every other one is kept in `fields`.
 const NAMED: [&str; 4] = ["entity", "time", "message", "_row"];
@@ -95,6 +97,46 @@ pub(crate) fn signal_rows(finder: Finder<'_>, rows: &RecordBatch) -> Result<Reco
     ];
     RecordBatch::try_new(signals_schema(), columns)
         .map_err(|error| Error::bug("failed to build signal rows").because(error))
+}
+
+/// Records that Sigma rules match as rows of the table. Id, title and author of the rule stay with each.
+pub(crate) fn rule_rows(source: &str, rules: &[Rule], file: &str, found: &[RuleMatch]) -> Result<RecordBatch> {
+    let about = |found: &RuleMatch| &rules[found.rule as usize].about;
+    let texts = |text: &dyn Fn(&RuleMatch) -> Option<String>| -> ArrayRef {
+        Arc::new(found.iter().map(text).collect::<StringArray>())
+    };
+    let constant = |text: &str| texts(&|_| Some(text.to_owned()));
+    let event_times: TimestampMicrosecondArray = found.iter().map(|found| found.time_us).collect();
+    let mut references = ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
+    found.iter().for_each(|found| references.append_value(about(found).references.iter().map(Some)));
+    let columns = vec![
+        constant(source),
+        texts(&|found| Some(about(found).key().to_owned())),
+        texts(&|found| Some(about(found).title.clone())),
+        texts(&|found| Some(about(found).level.name().to_owned())),
+        texts(&|found| about(found).technique()),
+        texts(&|found| found.entity.clone()),
+        Arc::new(event_times.with_timezone("UTC")),
+        texts(&|_| None),
+        texts(&|found| Some(fields_text(&found.fields))),
+        constant(file),
+        Arc::new(found.iter().map(|found| found.row).collect::<Int64Array>()),
+        constant("sigma"),
+        texts(&|found| about(found).author.clone()),
+        texts(&|_| None),
+        texts(&|_| None),
+        Arc::new(references.finish()),
+        times(None, found.len()),
+        times(None, found.len()),
+    ];
+    RecordBatch::try_new(signals_schema(), columns)
+        .map_err(|error| Error::bug("failed to build the rows of matches").because(error))
+}
+
+fn fields_text(fields: &[(String, String)]) -> String {
+    let object: serde_json::Map<String, serde_json::Value> =
+        fields.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    serde_json::Value::Object(object).to_string()
 }
 
 /// A column of a query as a type, or NULLs where the query does not give it.

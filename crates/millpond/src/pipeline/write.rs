@@ -10,10 +10,11 @@ use millpond_core::{Error, Result};
 use millpond_engine::decode::Reject;
 use millpond_engine::encode::{EncodedFile, Origin, TableWriter, to_lake};
 use millpond_engine::prepare::Prepared;
+use millpond_engine::rules::RuleMatch;
 use millpond_engine::run::{Finished, Sink};
 
 use super::Job;
-use super::harvest::{Finder, signal_rows, signals_schema};
+use super::harvest::{Finder, rule_rows, signal_rows, signals_schema};
 use crate::committer::PendingTable;
 use crate::crash;
 use crate::lake::Lake;
@@ -256,6 +257,15 @@ impl Sink for JobSink<'_> {
             sink.signal_count += batch.num_rows() as u64;
             let (source, file) = (Some(source.name.as_str()), Some(sink.object));
             let rows = signal_rows(Finder { kind: "sql", source, file, window: None, signal }, &batch)?;
+            sink.keep(Table::Signals, &rows, &signals_schema())
+        })
+    }
+
+    fn matches(&mut self, found: Vec<RuleMatch>) -> Result<()> {
+        let Some(rules) = &self.prepared.rules else { return Err(Error::bug("matches of no rules")) };
+        self.timed(|sink| {
+            sink.signal_count += found.len() as u64;
+            let rows = rule_rows(&sink.prepared.source.name, rules.rules(), sink.object, &found)?;
             sink.keep(Table::Signals, &rows, &signals_schema())
         })
     }

@@ -9,6 +9,9 @@ use serde_json::Value;
 /// Columns that say where a row comes from; they are no values of the event.
 const PROVENANCE: [&str; 3] = ["_file", "_row", "_offset"];
 
+/// The column that holds, as one JSON object, the fields that have no column.
+const REST: &str = "_rest";
+
 /// Where a field's values lie.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Place {
@@ -18,6 +21,8 @@ pub(super) enum Place {
     Json { column: Vec<usize>, keys: Vec<String> },
     /// In every one of these columns, also inside the JSON that they hold.
     Everything(Vec<usize>),
+    /// At either: a column of the whole name, and the path.
+    Either(Box<[Place; 2]>),
 }
 
 impl Place {
@@ -28,22 +33,26 @@ impl Place {
         Self::Everything(columns.map(|(index, _)| index).collect())
     }
 
-    /// A field by its name: the column of that name, else the longest start of the path that is a column, else the column
-    /// whose name is the same without its spaces.
+    /// A field by its name: the column of that name and the path below the longest start that is a column, else the column
+    /// whose name is the same without its spaces, else what the column `_rest` holds under it.
     pub(super) fn find(schema: &Schema, name: &str) -> Option<Self> {
         let column = |name: &str| schema.fields().iter().position(|field| field.name() == name);
-        if let Some(index) = column(name) {
-            return Some(Self::Column(vec![index]));
-        }
-        let starts = name.rmatch_indices('.').map(|(at, _)| (&name[..at], &name[at + 1..]));
-        for (start, rest) in starts {
-            if let Some(index) = column(start) {
-                return Self::below(vec![index], schema.field(index), rest);
-            }
+        let whole = column(name).map(|index| Self::Column(vec![index]));
+        let mut starts = name.rmatch_indices('.').map(|(at, _)| (&name[..at], &name[at + 1..]));
+        let below = starts.find_map(|(start, rest)| {
+            column(start).and_then(|index| Self::below(vec![index], schema.field(index), rest))
+        });
+        match (whole, below) {
+            (Some(whole), Some(below)) => return Some(Self::Either(Box::new([whole, below]))),
+            (Some(place), None) | (None, Some(place)) => return Some(place),
+            (None, None) => {}
         }
         let spaceless = |field: &Field| field.name().chars().filter(|c| *c != ' ').eq(name.chars());
-        let index = schema.fields().iter().position(|field| spaceless(field))?;
-        Some(Self::Column(vec![index]))
+        if let Some(index) = schema.fields().iter().position(|field| spaceless(field)) {
+            return Some(Self::Column(vec![index]));
+        }
+        let rest = column(REST)?;
+        Some(Self::Json { column: vec![rest], keys: name.split('.').map(str::to_owned).collect() })
     }
 
     /// `rest` below a column: through structs as far as they go, then through JSON.
@@ -70,7 +79,11 @@ impl Place {
 
     /// Whether its values cost too much to be looked at in every row.
     pub(super) fn is_costly(&self) -> bool {
-        matches!(self, Self::Json { .. })
+        match self {
+            Self::Json { .. } => true,
+            Self::Either(places) => places.iter().any(Self::is_costly),
+            Self::Column(_) | Self::Everything(_) => false,
+        }
     }
 
     /// The values in a batch.
@@ -80,6 +93,7 @@ impl Place {
             Self::Json { column, keys } => {
                 Values::Json(Box::new(Values::of(batch.column(column[0]), &column[1..], false)), keys.clone())
             }
+            Self::Either(places) => Values::Several(places.iter().map(|place| place.values(batch)).collect()),
             Self::Everything(columns) => {
                 let all = columns.iter().map(|index| Values::of(batch.column(*index), &[], true));
                 Values::Several(all.filter(|values| !matches!(values, Values::None)).collect())

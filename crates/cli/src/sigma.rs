@@ -1,0 +1,97 @@
+//! `millpond sigma`: work on Sigma rules.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use millpond::rules;
+use millpond_core::{Error, Result};
+use millpond_sigma::{Collection, Placeholders};
+use serde_json::json;
+
+use crate::output;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say which rules can be used, and why the others cannot
+    Check {
+        /// Files, or folders with `.yml` files at any depth
+        #[arg(required = true)]
+        rules: Vec<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) fn run(command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::Check { rules, json } => check(rules, *json),
+    }
+}
+
+fn check(paths: &[PathBuf], as_json: bool) -> Result<ExitCode> {
+    let mut rejected = 0;
+    for path in paths {
+        if !path.exists() {
+            return Err(Error::bad_config(format!("there are no rules in `{}`", path.display())));
+        }
+        let collection = rules::read(Path::new(""), path, &Placeholders::new())?;
+        rejected += collection.rejections.len();
+        match as_json {
+            true => output::print(&format!("{}\n", to_json(&collection)))?,
+            false => print(&collection)?,
+        }
+    }
+    Ok(if rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(collection: &Collection) -> Result<()> {
+    let sources: Vec<(String, usize)> = by_logsource(collection).into_iter().collect();
+    let columns: [output::Column<(String, usize)>; 2] =
+        [("log source", |(name, _)| name.clone()), ("rules", |(_, count)| count.to_string())];
+    output::print(&output::text_table(&columns, &sources))?;
+    for rejection in &collection.rejections {
+        output::print(&format!("rejected: {rejection}\n"))?;
+    }
+    let Collection { rules, correlations, filters, rejections } = collection;
+    output::print(&format!(
+        "{} rules, {} correlations and {} filters loaded, {} rejected\n",
+        rules.len(),
+        correlations.len(),
+        filters.len(),
+        rejections.len()
+    ))
+}
+
+fn by_logsource(collection: &Collection) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for rule in &collection.rules {
+        *counts.entry(rule.logsource.to_string()).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn to_json(collection: &Collection) -> serde_json::Value {
+    let rejected: Vec<_> = collection
+        .rejections
+        .iter()
+        .map(|rejection| {
+            json!({
+                "file": rejection.file,
+                "line": rejection.line,
+                "rule": rejection.rule,
+                "reason": rejection.error.to_string(),
+                "hint": rejection.error.hint_text(),
+            })
+        })
+        .collect();
+    json!({
+        "rules": collection.rules.len(),
+        "correlations": collection.correlations.len(),
+        "filters": collection.filters.len(),
+        "by_logsource": by_logsource(collection),
+        "rejected": rejected,
+    })
+}
