@@ -30,6 +30,7 @@ use crate::crash;
 use crate::lake::{Change, Lake, LakeFile, day_of, files_of};
 use crate::ledger::{Ledger, RECEIPTS};
 use crate::rewrite;
+use crate::traces;
 use chosen::Chosen;
 use documents::{delete, list, put_new, read_json};
 
@@ -137,7 +138,9 @@ impl Committer {
         self.clear_finished(last).await?;
         self.ledger.refresh().await?;
         let Some(batch) = self.next_batch(last + 1, asked).await? else { return Ok(None) };
+        let started = std::time::Instant::now();
         let done = self.carry_out(&batch).await?;
+        traces::committed(&done.receipts, started);
         self.clear(&batch).await?;
         let is_asked = asked.is_some_and(|asked| asked == batch.paths());
         Ok(Some(Step { receipts: done.receipts, dropped: done.dropped, is_asked }))

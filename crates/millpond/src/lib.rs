@@ -31,5 +31,6 @@ pub mod source_test;
 pub mod stats;
 pub mod store;
 pub mod tables;
+pub mod traces;
 pub mod vacuum;
 pub mod worker;

@@ -517,6 +517,7 @@ impl Worker {
                 }
                 Ok(Outcome::Handed(receipt)) => {
                     self.uncommitted += 1;
+                    intake.note_job(item, &receipt);
                     self.progress.ended(&receipt);
                     if self.committer.is_none() {
                         // Whoever commits may find that it was done before; here it counts as it ended.
