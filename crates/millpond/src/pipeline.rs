@@ -31,6 +31,7 @@ use millpond_engine::prepare::Prepared;
 use millpond_engine::run::InputFile;
 
 pub use commit::FAILURES_MAX;
+pub(crate) use fetch::open_object;
 pub(crate) use harvest::signal_rows;
 pub use harvest::signals_schema;
 pub use write::quarantine_schema;

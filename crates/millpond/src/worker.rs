@@ -24,7 +24,7 @@ use crate::job_threads::JobThreads;
 use crate::ledger::Ledger;
 use crate::pipeline::{Delivery, Node, Outcome, is_done, process, quarantine_notice};
 use crate::pond::Pond;
-use crate::queue::{Body, ListQueue, Message, Queue, SqsQueue, WatchQueue};
+use crate::queue::{Body, Inventory, ListQueue, Message, Queue, SqsQueue, WatchQueue};
 use crate::store::Place;
 
 /// Events that wait for a job: enough to keep every job busy and to let small files share their files.
@@ -233,7 +233,31 @@ impl Worker {
     /// As [`Worker::run_once`].
     pub async fn backfill(&mut self, url: &str, folder: &std::path::Path, since_us: Option<i64>) -> Result<Summary> {
         let place = Place::open(&self.node.stores, url, folder)?;
-        let queue = Arc::new(ListQueue::resumed(&place, Arc::clone(&self.node.lake)).await?);
+        let queue = ListQueue::resumed(&place, Arc::clone(&self.node.lake)).await?;
+        self.backfill_from(queue, since_us).await
+    }
+
+    /// The same for the objects that an S3 Inventory lists: `manifest` is the address of its manifest, and only objects
+    /// whose address begins with `prefix` count.
+    ///
+    /// # Errors
+    /// [`Kind::BadInput`] when the inventory cannot be read as a whole, and as [`Worker::run_once`].
+    pub async fn backfill_inventory(
+        &mut self,
+        manifest: &str,
+        prefix: Option<&str>,
+        folder: &std::path::Path,
+        since_us: Option<i64>,
+    ) -> Result<Summary> {
+        let progress = Arc::clone(&self.progress);
+        let tell = Arc::new(move |text: &str| progress.note(text));
+        let inventory = Inventory::open(&self.node.stores, manifest, prefix, folder, tell).await?;
+        let queue = ListQueue::of_inventory(inventory, Arc::clone(&self.node.lake)).await?;
+        self.backfill_from(queue, since_us).await
+    }
+
+    async fn backfill_from(&mut self, queue: ListQueue, since_us: Option<i64>) -> Result<Summary> {
+        let queue = Arc::new(queue);
         self.since_us = since_us;
         self.feed(vec![Arc::clone(&queue) as Arc<dyn Queue>], Until::Empty).await?;
         if !self.summary.is_interrupted && self.summary.failed + self.summary.postponed == 0 {

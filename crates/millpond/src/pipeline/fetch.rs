@@ -165,7 +165,7 @@ pub(super) async fn end(node: &Node, delivery: &Delivery, begun: Begun) -> Resul
     if !is_announced && is_done(node, &object.clone().into()).await? {
         return Ok(Fetched::Done);
     }
-    Ok(Fetched::Object(object, Input { inner: reader(node, body), meter: Meter::default() }))
+    Ok(Fetched::Object(object, Input { inner: reader(&node.io, body), meter: Meter::default() }))
 }
 
 /// An object as far as its event tells.
@@ -198,14 +198,27 @@ async fn get(store: Arc<dyn ObjectStore>, path: Path) -> object_store::Result<(O
     Ok((meta, body))
 }
 
-fn reader(node: &Node, body: Body) -> Box<dyn Read + Send> {
+/// What the store tells of an object, and its bytes as a reader that may block its thread.
+///
+/// # Errors
+/// The store's, as they are.
+pub(crate) async fn open_object(
+    io: &tokio::runtime::Handle,
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+) -> object_store::Result<(ObjectMeta, Box<dyn Read + Send>)> {
+    let (meta, body) = get(store, path).await?;
+    Ok((meta, reader(io, body)))
+}
+
+fn reader(io: &tokio::runtime::Handle, body: Body) -> Box<dyn Read + Send> {
     match body {
         Body::File(file) => Box::new(file),
         Body::Whole(bytes) => Box::new(bytes.reader()),
         Body::Pieces(mut pieces) => {
             let (mut sender, receiver) = futures::channel::mpsc::channel(READ_AHEAD);
             // The network runs elsewhere: this job's thread waits for pieces and decodes them.
-            node.io.spawn(async move {
+            io.spawn(async move {
                 while let Some(piece) = pieces.next().await {
                     if sender.send(piece).await.is_err() {
                         return;
