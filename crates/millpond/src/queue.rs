@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use millpond_core::Result;
 use millpond_core::event::Event;
 
-pub use self::inventory::Inventory;
+pub use self::inventory::{Inventory, Tell};
 pub use self::listing::ListQueue;
 pub use self::memory::MemoryQueue;
 pub use self::sqs::SqsQueue;
