@@ -239,7 +239,7 @@ async fn process_group(
             begun.push_back(fetch::begin(node, source, ahead).await);
         }
         taken.push(match begun.pop_front() {
-            Some(Ok(begun)) => match fetch::end(node, delivery, begun).await {
+            Some(Ok(begun)) => match fetch::end(node, source, delivery, begun).await {
                 Ok(fetched) => take(&mut group, source, delivery, fetched).await,
                 Err(error) => Err(error),
             },

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use millpond_core::event::Object;
 use millpond_core::job::{JobId, WorkKey};
-use millpond_core::receipt::Receipt;
+use millpond_core::receipt::{Receipt, Status};
 use millpond_core::source::Duplicates;
 use millpond_core::{Error, Result};
 use millpond_engine::prepare::Prepared;
@@ -98,7 +98,7 @@ impl<'a> Group<'a> {
 
     /// Notes the end of a job.
     pub(super) fn note(&mut self, job: &Job<'_>, receipt: Receipt) -> Taken {
-        if receipt.status.is_final() {
+        if receipt.status.is_final() && receipt.status != Status::Gone {
             self.work.insert(WorkKey::new(&receipt.object, &receipt.object_version, &receipt.source));
         }
         self.receipts.push(receipt);
