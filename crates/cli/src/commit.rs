@@ -51,6 +51,7 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
 }
 
 fn tell(committed: &Committed, arguments: &Arguments) -> Result<()> {
+    committed.errors().for_each(|error| eprintln!("{}", error.report()));
     let (jobs, dropped) = (committed.receipts.len() as u64, committed.dropped as u64);
     if arguments.json {
         return output::print(&format!("{}\n", json!({"event": "committed", "jobs": jobs, "dropped": dropped})));

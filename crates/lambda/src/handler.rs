@@ -262,6 +262,7 @@ impl Handler {
         let left = deadline.saturating_duration_since(started);
         let committed = tokio::time::timeout(left, committer.commit_pending()).await;
         let committed = committed.map_err(|_| Error::transient("no time was left to commit everything"))??;
+        committed.errors().for_each(|error| tracing::error!("{}", error.report()));
         let counts = counts_of(&committed);
         tracing::info!(
             jobs = committed.receipts.len(),

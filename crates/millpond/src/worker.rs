@@ -179,7 +179,9 @@ impl Worker {
             last_commit: Instant::now(),
             since_us: None,
         };
-        let left = worker.commit().await?.receipts.len();
+        let committed = worker.commit().await?;
+        committed.errors().for_each(|error| worker.progress.note(&error.report()));
+        let left = committed.receipts.len();
         if left > 0 {
             worker.progress.note(&format!("committed {left} jobs that an earlier run left behind"));
         }
@@ -574,6 +576,7 @@ impl Worker {
     async fn commit_and_tell(&mut self) -> Result<()> {
         let committed = self.commit().await?;
         committed.receipts.iter().for_each(|receipt| self.summary.add(receipt));
+        committed.errors().for_each(|error| self.progress.note(&error.report()));
         if committed != Committed::default() {
             self.progress.committed(&committed);
         }
