@@ -25,7 +25,7 @@ use crate::ledger::Ledger;
 use crate::pipeline::{Delivery, Node, Outcome, is_done, process, quarantine_notice};
 use crate::pond::Pond;
 use crate::queue::{Body, Inventory, ListQueue, Message, Queue, SqsQueue, WatchQueue};
-use crate::store::Place;
+use crate::store::{Place, Stores};
 
 /// Events that wait for a job: enough to keep every job busy and to let small files share their files.
 const WAITING_MAX: usize = 2_000;
@@ -141,6 +141,17 @@ enum Until {
     Empty,
     /// It is told to stop.
     Stopped,
+}
+
+/// What is other in a pond that was read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reload {
+    /// Nothing, or it is wrong and the last good one stays.
+    Same,
+    /// Sources, or what they use: what nobody wanted may be wanted now.
+    Sources,
+    /// The inputs, and perhaps the sources.
+    Inputs,
 }
 
 /// What a queue gave, and which.
@@ -268,12 +279,23 @@ impl Worker {
         Ok(self.summary.clone())
     }
 
-    /// Takes objects as they appear in the inputs, or are told of by `events`, until asked to stop. Changed sources are read
-    /// again, changed inputs with the next start; a broken pond is told and the last good one stays.
+    /// Takes objects as they appear in the inputs, or are told of by `events`, until asked to stop. A pond that changed is
+    /// read again, its inputs, too; one that is broken is told, and the last good one stays.
     ///
     /// # Errors
     /// When an input cannot be opened, or the lake cannot be committed to.
     pub async fn watch(&mut self, events: Option<Arc<dyn Queue>>) -> Result<Summary> {
+        while !*self.stop.borrow() {
+            let mut queues = self.watched().await?;
+            queues.extend(events.clone());
+            self.feed(inputs(queues)?, Until::Stopped).await?;
+        }
+        self.summary.is_interrupted = true;
+        Ok(self.summary.clone())
+    }
+
+    /// The inputs as they are now, to be watched.
+    async fn watched(&self) -> Result<Vec<Arc<dyn Queue>>> {
         let poll = |url: &str| {
             let polls = self.node.pond.config.inputs.iter().filter_map(|input| match input {
                 Input::Place { url: known, poll_ms } if known == url => Some(Duration::from_millis(*poll_ms)),
@@ -286,26 +308,11 @@ impl Worker {
             queues.push(Arc::new(WatchQueue::new(place, poll(url), self.node.clock.clone())));
         }
         queues.extend(self.queues().await?);
-        queues.extend(events);
-        self.feed(inputs(queues)?, Until::Stopped).await?;
-        self.summary.is_interrupted = true;
-        Ok(self.summary.clone())
+        Ok(queues)
     }
 
     fn places(&self) -> Result<Vec<Place>> {
-        let Node { pond, stores, .. } = self.node.as_ref();
-        let folder_of = |place: &Place| format!("{}/", place.url().trim_end_matches('/'));
-        let lake = folder_of(&Place::open(stores, &pond.config.lake, &pond.root)?);
-        let places = pond.config.place_urls().map(|url| Place::open(stores, url, &pond.root));
-        let places = places.collect::<Result<Vec<_>>>()?;
-        for place in &places {
-            let input = folder_of(place);
-            if lake.starts_with(&input) || input.starts_with(&lake) {
-                return Err(Error::bad_config(format!("the lake `{lake}` and the input `{input}` lie in each other"))
-                    .hint("what millpond writes would be read again: give each a folder of its own"));
-            }
-        }
-        Ok(places)
+        places(&self.node.pond, &self.node.stores)
     }
 
     async fn queues(&self) -> Result<Vec<Arc<dyn Queue>>> {
@@ -318,33 +325,36 @@ impl Worker {
         Ok(queues)
     }
 
-    /// Reads the pond again if a file of it changed; says whether it did.
-    async fn reload(&mut self) -> bool {
+    /// Reads the pond again if a file of it changed.
+    async fn reload(&mut self) -> Reload {
         let stamp = Pond::stamp(&self.node.pond.root);
         if stamp == self.stamp {
-            return false;
+            return Reload::Same;
         }
         self.stamp = stamp;
         let loaded = async {
             let pond = Pond::load(&self.node.pond.root).await?;
             pond.open_lake(&self.node.stores).await?;
+            places(&pond, &self.node.stores)?;
             Ok::<_, Error>(pond)
         };
         match loaded.await {
             Ok(pond) => {
+                let has_inputs = pond.config.inputs == self.node.pond.config.inputs;
                 self.node = Arc::new(Node { pond: Arc::new(pond), ..Node::clone(&self.node) });
                 self.progress.note("the pond changed and was read again");
-                true
+                if has_inputs { Reload::Sources } else { Reload::Inputs }
             }
             Err(error) => {
                 let text = format!("the pond changed and is wrong; the last good one stays\n{}", error.report());
                 self.progress.note(&text);
-                false
+                Reload::Same
             }
         }
     }
 
-    /// Takes what queues give, a few groups of events at a time, until they are empty or the worker is asked to stop.
+    /// Takes what queues give, a few groups of events at a time, until they are empty, the worker is asked to stop, or the
+    /// pond has other inputs.
     async fn feed(&mut self, queues: Vec<Arc<dyn Queue>>, until: Until) -> Result<()> {
         let memory = Arc::new(Semaphore::new(to_mib(self.node.pond.config.memory_bytes) as usize));
         let mut stop = self.stop.clone();
@@ -354,8 +364,9 @@ impl Worker {
         let mut running: FuturesUnordered<BoxFuture<'static, Ended>> = FuturesUnordered::new();
         let mut tick = tokio::time::interval(TICK);
         let is_stopped = |stop: &watch::Receiver<bool>| *stop.borrow();
+        let mut is_over = false;
         loop {
-            if is_stopped(&stop) {
+            if is_over || is_stopped(&stop) {
                 receiving.clear();
                 intake.give_up_waiting();
             } else if intake.waiting() < WAITING_MAX {
@@ -381,9 +392,11 @@ impl Worker {
                     }
                 }
                 _ = stop.wait_for(|stop| *stop), if !is_stopped(&stop) => {}
-                _ = tick.tick() => {
-                    if until == Until::Stopped && self.reload().await {
-                        intake.queues.iter().for_each(|queue| queue.tell_again());
+                _ = tick.tick(), if until == Until::Stopped => {
+                    match self.reload().await {
+                        Reload::Same => {}
+                        Reload::Sources => intake.queues.iter().for_each(|queue| queue.tell_again()),
+                        Reload::Inputs => is_over = true,
                     }
                 }
             }
@@ -592,6 +605,25 @@ impl Worker {
         self.last_commit = Instant::now();
         Ok(committed)
     }
+}
+
+/// The folders and prefixes that a pond's inputs name.
+///
+/// # Errors
+/// [`Kind::BadConfig`] when one of them cannot be opened, or lies in the lake, or the lake in it.
+fn places(pond: &Pond, stores: &Stores) -> Result<Vec<Place>> {
+    let folder_of = |place: &Place| format!("{}/", place.url().trim_end_matches('/'));
+    let lake = folder_of(&Place::open(stores, &pond.config.lake, &pond.root)?);
+    let places = pond.config.place_urls().map(|url| Place::open(stores, url, &pond.root));
+    let places = places.collect::<Result<Vec<_>>>()?;
+    for place in &places {
+        let input = folder_of(place);
+        if lake.starts_with(&input) || input.starts_with(&lake) {
+            return Err(Error::bad_config(format!("the lake `{lake}` and the input `{input}` lie in each other"))
+                .hint("what millpond writes would be read again: give each a folder of its own"));
+        }
+    }
+    Ok(places)
 }
 
 /// The queues; an error when there is none.
