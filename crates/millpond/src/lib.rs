@@ -17,6 +17,7 @@ pub mod job_threads;
 pub mod lake;
 pub mod learn;
 pub mod ledger;
+pub mod maintenance;
 pub mod memory;
 pub mod metrics;
 pub mod packs;

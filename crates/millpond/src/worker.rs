@@ -22,6 +22,7 @@ use crate::committer::{Committed, Committer};
 use crate::intake::{Intake, Item, read};
 use crate::job_threads::JobThreads;
 use crate::ledger::Ledger;
+use crate::maintenance::Maintenance;
 use crate::pipeline::{Delivery, Node, Outcome, is_done, process, quarantine_notice};
 use crate::pond::Pond;
 use crate::queue::{Body, Inventory, ListQueue, Message, Queue, SqsQueue, WatchQueue};
@@ -122,6 +123,7 @@ pub struct Worker {
     ledger: Arc<Ledger>,
     /// `None`: somebody else commits.
     committer: Option<Committer>,
+    maintenance: Maintenance,
     threads: JobThreads,
     progress: Arc<dyn Progress>,
     stop: watch::Receiver<bool>,
@@ -178,6 +180,7 @@ impl Worker {
         let threads = JobThreads::new(jobs_max(&node.pond))?;
         let mut worker = Self {
             ledger: node.ledger(),
+            maintenance: Maintenance::new(Arc::clone(&node.lake), node.clock.clone()),
             node: Arc::new(node),
             committer,
             threads,
@@ -398,6 +401,7 @@ impl Worker {
                         Reload::Sources => intake.queues.iter().for_each(|queue| queue.tell_again()),
                         Reload::Inputs => is_over = true,
                     }
+                    self.maintain();
                 }
             }
             if self.uncommitted >= COMMIT_JOBS
@@ -409,6 +413,14 @@ impl Worker {
         self.note_queue_errors(intake.tell().await);
         self.summary.is_interrupted |= is_stopped(&stop);
         self.commit_and_tell().await
+    }
+
+    /// Keeps the lake in shape, in the background, if it is this worker that commits.
+    fn maintain(&mut self) {
+        if self.committer.is_some() {
+            let done = self.maintenance.tick(&self.node.pond.config, &self.node.pond.sources);
+            done.iter().for_each(|text| self.progress.note(text));
+        }
     }
 
     fn note_queue_errors(&self, told: Result<()>) {
