@@ -12,6 +12,7 @@ mod commit;
 mod fetch;
 mod group;
 mod harvest;
+mod paused;
 mod write;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -34,6 +35,7 @@ pub use commit::FAILURES_MAX;
 pub(crate) use fetch::open_object;
 pub(crate) use harvest::signal_rows;
 pub use harvest::signals_schema;
+pub(crate) use paused::signal_pause;
 pub use write::quarantine_schema;
 
 use crate::clock::Clock;

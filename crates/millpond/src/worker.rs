@@ -9,7 +9,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use millpond_core::balance::Balance;
 use millpond_core::config::Input;
 use millpond_core::event::Event;
-use millpond_core::guard::{Guard, Spent};
+use millpond_core::guard::{Guard, Pause, Spent};
 use millpond_core::plan::plan;
 use millpond_core::receipt::{Receipt, Status};
 use millpond_core::route::route;
@@ -23,7 +23,7 @@ use crate::intake::{Intake, Item, read};
 use crate::job_threads::JobThreads;
 use crate::ledger::Ledger;
 use crate::maintenance::Maintenance;
-use crate::pipeline::{Delivery, Node, Outcome, is_done, process, quarantine_notice};
+use crate::pipeline::{Delivery, Node, Outcome, is_done, process, quarantine_notice, signal_pause};
 use crate::pond::Pond;
 use crate::queue::{Body, Inventory, ListQueue, Message, Queue, SqsQueue, WatchQueue};
 use crate::store::{Place, Stores};
@@ -377,7 +377,7 @@ impl Worker {
             }
             let jobs_max = self.jobs_max()?;
             while running.len() < jobs_max && intake.waiting() > 0 {
-                let group = self.guarded(&mut intake, jobs_max);
+                let group = self.guarded(&mut intake, jobs_max).await;
                 if !group.is_empty() {
                     running.push(self.start(group, &memory));
                 }
@@ -388,7 +388,7 @@ impl Worker {
             }
             tokio::select! {
                 biased;
-                Some((items, outcomes)) = running.next() => self.note_ends(&mut intake, &items, outcomes)?,
+                Some((items, outcomes)) = running.next() => self.note_ends(&mut intake, &items, outcomes).await?,
                 Some((index, received)) = receiving.next() => {
                     if self.note_received(&mut intake, index, received, until).await? {
                         idle.push(index);
@@ -501,16 +501,21 @@ impl Worker {
     }
 
     /// The next group of events, but for those of sources that are left alone: they come back.
-    fn guarded(&mut self, intake: &mut Intake, workers: usize) -> Vec<Item> {
+    async fn guarded(&mut self, intake: &mut Intake, workers: usize) -> Vec<Item> {
+        let node = Arc::clone(&self.node);
         let mut group = Vec::new();
         let files_max = self.node.pond.config.group_files as usize;
         for item in intake.next_group(workers, files_max) {
-            let source = source_of(&self.node, &item.delivery.event);
-            let now_us = self.node.clock.now_us();
-            let pause = source.and_then(|source| self.guard.check(&source.name, &source.budget, now_us));
+            let source = source_of(&node, &item.delivery.event);
+            let now_us = node.clock.now_us();
+            let pause =
+                source.and_then(|source| Some((source, self.guard.check(&source.name, &source.budget, now_us)?)));
             match pause {
                 None => group.push(item),
-                Some(pause) => {
+                Some((source, pause)) => {
+                    if pause.begins {
+                        self.tell_pause(source, &pause, None).await;
+                    }
                     self.summary.postponed += 1;
                     intake.come_back(&item, Some(Duration::from_micros(pause.us as u64)));
                 }
@@ -520,17 +525,26 @@ impl Worker {
     }
 
     /// Tells the guard what a job of a source cost, and whether it failed by its fault.
-    fn tell_guard(&mut self, event: &Event, spent: &Spent, failure: Option<&str>) {
+    async fn tell_guard(&mut self, event: &Event, spent: &Spent, failure: Option<&str>) {
         let node = Arc::clone(&self.node);
         let Some(source) = source_of(&node, event) else { return };
         let now_us = node.clock.now_us();
         if let Some(pause) = self.guard.note(&source.name, &source.budget, spent, failure.is_some(), now_us) {
-            self.progress.note(&format!(
-                "source `{}` fails again and again and is left alone for {} s: {}",
-                source.name,
-                pause.us / 1_000_000,
-                failure.unwrap_or_default()
-            ));
+            self.tell_pause(source, &pause, failure).await;
+        }
+    }
+
+    /// Tells that a source is left alone from now on: here, and as a row of `signals`.
+    async fn tell_pause(&mut self, source: &Source, pause: &Pause, failure: Option<&str>) {
+        let seconds = pause.us / 1_000_000;
+        let why = match failure {
+            Some(failure) => format!("fails again and again and is left alone for {seconds} s: {failure}"),
+            None => format!("has spent its `{}` of this hour and is left alone for {seconds} s", pause.cause),
+        };
+        self.progress.note(&format!("source `{}` {why}", source.name));
+        match signal_pause(&self.node, source, pause, failure).await {
+            Ok(()) => self.uncommitted += 1,
+            Err(error) => self.progress.note(&error.report()),
         }
     }
 
@@ -558,7 +572,7 @@ impl Worker {
         .boxed()
     }
 
-    fn note_ends(&mut self, intake: &mut Intake, items: &[Item], outcomes: Vec<Result<Outcome>>) -> Result<()> {
+    async fn note_ends(&mut self, intake: &mut Intake, items: &[Item], outcomes: Vec<Result<Outcome>>) -> Result<()> {
         for (item, outcome) in items.iter().zip(outcomes) {
             let event = &item.delivery.event;
             match outcome {
@@ -576,7 +590,8 @@ impl Worker {
                     }
                     let has_failed = receipt.status == Status::Failed;
                     let error = receipt.error.as_deref().unwrap_or("no reason given");
-                    self.tell_guard(event, &spent(&self.node, &receipt), has_failed.then_some(error));
+                    let spent = spent(&self.node, &receipt);
+                    self.tell_guard(event, &spent, has_failed.then_some(error)).await;
                     match has_failed {
                         true => intake.come_back(item, None),
                         false => intake.end(item),
@@ -589,7 +604,8 @@ impl Worker {
                     self.progress.postponed(event, &error);
                     let spent = Spent { attempts: 1, ..Spent::default() };
                     let failure = error.chain();
-                    self.tell_guard(event, &spent, (error.kind() == Kind::Transient).then_some(failure.as_str()));
+                    let failure = (error.kind() == Kind::Transient).then_some(failure.as_str());
+                    self.tell_guard(event, &spent, failure).await;
                     intake.come_back(item, None);
                 }
                 Err(error) => return Err(error),
