@@ -1,54 +1,12 @@
 //! Traces, as a collector gets them.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
 
+use millpond_testkit::Collector;
 use serde_json::Value;
 
 use crate::pond::{Pond, app_log};
-
-/// A collector: keeps what is posted to it, under the path and headers that it came with.
-#[derive(Clone, Default)]
-struct Collector {
-    posts: Arc<Mutex<Vec<(String, Value)>>>,
-}
-
-impl Collector {
-    /// Listens until the test ends; gives its address.
-    fn listen(&self) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("port");
-        let address = format!("http://{}", listener.local_addr().expect("address"));
-        let posts = Arc::clone(&self.posts);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.expect("connection");
-                let mut reader = BufReader::new(stream.try_clone().expect("stream"));
-                let head: Vec<String> =
-                    (&mut reader).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-                let head = head.join("\n").to_lowercase();
-                let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
-                let mut body = vec![0; length.expect("a length").parse().expect("a number")];
-                reader.read_exact(&mut body).expect("a body");
-                posts.lock().expect("posts").push((head, serde_json::from_slice(&body).expect("JSON")));
-                let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
-                stream.write_all(answer.as_bytes()).expect("answer");
-            }
-        });
-        address
-    }
-
-    fn heads(&self) -> Vec<String> {
-        self.posts.lock().expect("posts").iter().map(|(head, _)| head.clone()).collect()
-    }
-
-    fn spans(&self) -> Vec<Value> {
-        let posts = self.posts.lock().expect("posts");
-        let scopes = posts.iter().map(|(_, body)| &body["resourceSpans"][0]["scopeSpans"][0]["spans"]);
-        scopes.flat_map(|spans| spans.as_array().expect("spans").clone()).collect()
-    }
-}
 
 fn text<'a>(span: &'a Value, member: &str) -> &'a str {
     span[member].as_str().unwrap_or_default()
@@ -66,9 +24,9 @@ fn microseconds(span: &Value, member: &str) -> i64 {
 
 #[test]
 fn a_job_is_a_trace_with_a_span_for_each_step() {
-    let collector = Collector::default();
+    let collector = Collector::start();
     let mut pond = Pond::with_app();
-    pond.set("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.listen());
+    pond.set("OTEL_EXPORTER_OTLP_ENDPOINT", collector.address());
     pond.set("OTEL_EXPORTER_OTLP_HEADERS", "x-team=soc");
     pond.write("inbox/a.ndjson", app_log(0));
     pond.write("inbox/b.txt", "nobody wants it");
@@ -117,9 +75,9 @@ fn a_job_is_a_trace_with_a_span_for_each_step() {
 
 #[test]
 fn another_process_adds_the_commit_to_the_trace() {
-    let collector = Collector::default();
+    let collector = Collector::start();
     let mut pond = Pond::with_app();
-    pond.set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &format!("{}/own/path", collector.listen()));
+    pond.set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &format!("{}/own/path", collector.address()));
     pond.write("inbox/a.ndjson", app_log(0));
     pond.millpond(&["run", "--once", "--no-commit"]).ok();
     assert!(collector.heads()[0].starts_with("post /own/path http/1.1"), "{:?}", collector.heads());
