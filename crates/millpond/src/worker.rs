@@ -288,17 +288,27 @@ impl Worker {
     /// # Errors
     /// When an input cannot be opened, or the lake cannot be committed to.
     pub async fn watch(&mut self, events: Option<Arc<dyn Queue>>) -> Result<Summary> {
-        while !*self.stop.borrow() {
-            let mut queues = self.watched().await?;
-            queues.extend(events.clone());
-            self.feed(inputs(queues)?, Until::Stopped).await?;
+        let mut queues = self.watched(&events).await?;
+        loop {
+            self.feed(queues.clone(), Until::Stopped).await?;
+            if *self.stop.borrow() {
+                break;
+            }
+            match self.watched(&events).await {
+                Ok(changed) => queues = changed,
+                Err(error) => {
+                    let text =
+                        format!("the inputs changed and cannot be opened; the last ones stay\n{}", error.report());
+                    self.progress.note(&text);
+                }
+            }
         }
         self.summary.is_interrupted = true;
         Ok(self.summary.clone())
     }
 
     /// The inputs as they are now, to be watched.
-    async fn watched(&self) -> Result<Vec<Arc<dyn Queue>>> {
+    async fn watched(&self, events: &Option<Arc<dyn Queue>>) -> Result<Vec<Arc<dyn Queue>>> {
         let poll = |url: &str| {
             let polls = self.node.pond.config.inputs.iter().filter_map(|input| match input {
                 Input::Place { url: known, poll_ms } if known == url => Some(Duration::from_millis(*poll_ms)),
@@ -311,7 +321,8 @@ impl Worker {
             queues.push(Arc::new(WatchQueue::new(place, poll(url), self.node.clock.clone())));
         }
         queues.extend(self.queues().await?);
-        Ok(queues)
+        queues.extend(events.clone());
+        inputs(queues)
     }
 
     fn places(&self) -> Result<Vec<Place>> {

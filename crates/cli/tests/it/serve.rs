@@ -110,6 +110,10 @@ fn inputs_that_are_added_while_it_watches_are_watched() {
     pond.write("millpond.toml", "name = 'test'\n[[input]]\nurl = 'inbox'\n[[input]]\nurl = 'lake/app'\n");
     pond.write("inbox/c.ndjson", app_log(20));
     worker.metrics_with("millpond_files_total{source=\"app\",status=\"done\"} 3");
+    // A queue that does not exist is told of, and the rest goes on.
+    pond.write("millpond.toml", "name = 'test'\n[[input]]\nurl = 'inbox'\n[[input]]\nqueue = 'http://[broken'\n");
+    pond.write("inbox/d.ndjson", app_log(30));
+    worker.metrics_with("millpond_files_total{source=\"app\",status=\"done\"} 4");
     drop(worker);
-    assert_eq!(pond.value("select count(*) from app"), 27);
+    assert_eq!(pond.value("select count(*) from app"), 36);
 }
