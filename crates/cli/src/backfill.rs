@@ -14,8 +14,11 @@ use crate::{progress, run, stop};
 #[command(after_help = run::EXIT_CODES)]
 pub(crate) struct Arguments {
     /// A folder, or a prefix such as s3://bucket/AWSLogs/
-    #[arg(value_name = "PREFIX")]
-    prefix: String,
+    #[arg(value_name = "PREFIX", required_unless_present = "inventory")]
+    prefix: Option<String>,
+    /// Take the objects that an S3 Inventory lists instead of listing: the address of its manifest.json
+    #[arg(long, value_name = "MANIFEST")]
+    inventory: Option<String>,
     /// Only objects written at or after this day or time in UTC, such as 2026-01-31 or 2026-01-31T06:00:00Z
     #[arg(long, value_parser = parse_time)]
     since: Option<i64>,
@@ -44,7 +47,11 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
     let pond = run::load(pond).await?;
     let progress = progress::choose(arguments.json);
     let mut worker = Worker::open(pond, progress.clone(), stop::on_signal(), !arguments.no_commit).await?;
-    let summary = worker.backfill(&arguments.prefix, Path::new("."), arguments.since).await?;
+    let (prefix, folder) = (arguments.prefix.as_deref(), Path::new("."));
+    let summary = match &arguments.inventory {
+        Some(manifest) => worker.backfill_inventory(manifest, prefix, folder, arguments.since).await?,
+        None => worker.backfill(prefix.unwrap_or_default(), folder, arguments.since).await?,
+    };
     drop((worker, progress));
     run::end(&summary, started, arguments.json)
 }

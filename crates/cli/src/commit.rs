@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use millpond::clock::Clock;
 use millpond::committer::{Committed, Committer};
 use millpond::ledger::Ledger;
+use millpond::maintenance::Maintenance;
+use millpond::pond::Pond;
 use millpond_core::units::format_count;
 use millpond_core::{Kind, Result};
 use serde_json::json;
@@ -29,6 +32,11 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<ExitCode> {
     let lake = Arc::new(run::lake(pond)?);
+    let root = run::root(pond)?;
+    let config = Pond::config_of(&root)?;
+    let is_kept = arguments.watch && config.compact_every_ms.is_some();
+    let sources = if is_kept { Pond::sources_of(&root)? } else { Vec::new() };
+    let mut maintenance = is_kept.then(|| Maintenance::new(Arc::clone(&lake), Clock::system()));
     let mut committer = Committer::new(Arc::clone(&lake), Arc::new(Ledger::new(lake)));
     let mut stopped = stop::on_signal();
     loop {
@@ -43,6 +51,9 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
         if !arguments.watch {
             return Ok(ExitCode::SUCCESS);
         }
+        if let Some(maintenance) = &mut maintenance {
+            maintenance.tick(&config, &sources).iter().for_each(|text| eprintln!("{text}"));
+        }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(arguments.every)) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(ExitCode::from(stop::INTERRUPTED)),
@@ -51,6 +62,7 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
 }
 
 fn tell(committed: &Committed, arguments: &Arguments) -> Result<()> {
+    committed.errors().for_each(|error| eprintln!("{}", error.report()));
     let (jobs, dropped) = (committed.receipts.len() as u64, committed.dropped as u64);
     if arguments.json {
         return output::print(&format!("{}\n", json!({"event": "committed", "jobs": jobs, "dropped": dropped})));

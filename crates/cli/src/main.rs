@@ -27,10 +27,16 @@ mod test;
 
 use std::process::ExitCode;
 
+use std::time::Duration;
+
 use clap::Parser;
 use millpond::memory::Counting;
+use millpond::traces;
 
 use crate::command::{Cli, Command};
+
+/// Time that a command may take at its end to send the traces that wait.
+const TRACES_LIMIT: Duration = Duration::from_secs(10);
 
 /// mimalloc, for its speed with many small buffers, behind the counter that gives each job's peak.
 #[global_allocator]
@@ -44,12 +50,26 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(&format!("failed to start: {error}")),
     };
-    let ended = runtime.block_on(dispatch(cli));
+    let ended = runtime.block_on(async {
+        start_traces(&cli.command);
+        let ended = dispatch(cli).await;
+        traces::flush(TRACES_LIMIT).await;
+        ended
+    });
     // What still reads ahead for a job that ended early is not waited for.
     runtime.shutdown_background();
     match ended {
         Ok(code) => code,
         Err(error) => output::fail(&error.report()),
+    }
+}
+
+/// Commands that run jobs or commit tell a collector of it, if the environment names one.
+fn start_traces(command: &Command) {
+    let is_traced = matches!(command, Command::Run(_) | Command::Backfill(_) | Command::Commit(_) | Command::Replay(_));
+    let tell = |error: &millpond_core::Error| eprintln!("{}", error.report());
+    if is_traced && let Err(error) = traces::start(tell) {
+        tell(&error);
     }
 }
 

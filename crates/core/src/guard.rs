@@ -97,6 +97,8 @@ pub struct Pause {
     pub us: i64,
     /// What it is about: `failures`, or the part of the budget that is spent.
     pub cause: &'static str,
+    /// Whether it begins here: so that it is told once.
+    pub begins: bool,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +110,8 @@ struct State {
     is_probing: bool,
     hour: i64,
     spent: Spent,
+    /// Whether it was told that this hour's budget is spent.
+    is_spent_told: bool,
 }
 
 impl Guard {
@@ -117,16 +121,17 @@ impl Guard {
         let state = self.sources.entry(source.to_owned()).or_default();
         state.turn_hour(now_us);
         if let Some(cause) = state.spent.exceeds(budget) {
-            return Some(Pause { us: HOUR_US - now_us.rem_euclid(HOUR_US), cause });
+            let begins = !std::mem::replace(&mut state.is_spent_told, true);
+            return Some(Pause { us: HOUR_US - now_us.rem_euclid(HOUR_US), cause, begins });
         }
         if now_us < state.closed_until_us {
-            return Some(Pause { us: state.closed_until_us - now_us, cause: "failures" });
+            return Some(Pause { us: state.closed_until_us - now_us, cause: "failures", begins: false });
         }
         if state.pauses == 0 {
             return None;
         }
         if std::mem::replace(&mut state.is_probing, true) {
-            return Some(Pause { us: PAUSE_US, cause: "failures" });
+            return Some(Pause { us: PAUSE_US, cause: "failures", begins: false });
         }
         None
     }
@@ -156,7 +161,7 @@ impl Guard {
         let us = PAUSE_US.saturating_mul(1 << state.pauses.min(16)).min(PAUSE_MAX_US);
         state.pauses += 1;
         state.closed_until_us = now_us + us;
-        Some(Pause { us, cause: "failures" })
+        Some(Pause { us, cause: "failures", begins: true })
     }
 }
 
@@ -166,6 +171,7 @@ impl State {
         if self.hour != hour {
             self.hour = hour;
             self.spent = Spent::default();
+            self.is_spent_told = false;
         }
     }
 }
@@ -188,7 +194,7 @@ mod tests {
         for _ in 1..FAILURES {
             assert_eq!(fail(&mut guard, NOW), None);
         }
-        assert_eq!(fail(&mut guard, NOW), Some(Pause { us: PAUSE_US, cause: "failures" }));
+        assert_eq!(fail(&mut guard, NOW), Some(Pause { us: PAUSE_US, cause: "failures", begins: true }));
         assert_eq!(guard.check("s", &budget, NOW + SECOND).map(|pause| pause.us), Some(PAUSE_US - SECOND));
         assert_eq!(guard.check("other", &budget, NOW), None);
         // One is let through to try.
@@ -226,7 +232,9 @@ mod tests {
         assert_eq!(guard.check("s", &budget, NOW), None);
         guard.note("s", &budget, &spent, false, NOW);
         let pause = guard.check("s", &budget, NOW).expect("a pause");
-        assert_eq!(pause.cause, "bytes");
+        assert_eq!((pause.cause, pause.begins), ("bytes", true));
+        // It is told once in the hour.
+        assert_eq!(guard.check("s", &budget, NOW).map(|pause| pause.begins), Some(false));
         assert_eq!(guard.check("s", &budget, NOW + pause.us), None);
     }
 

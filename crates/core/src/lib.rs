@@ -11,6 +11,7 @@ pub mod event;
 pub mod format;
 pub mod glob;
 pub mod guard;
+pub mod inventory;
 pub mod job;
 pub mod logsource;
 pub mod notice;

@@ -53,6 +53,9 @@ pub fn engine_error(what: &str, error: DataFusionError) -> Error {
     if let Some(ours) = find_ours(&error) {
         return ours;
     }
+    if causes(&error).any(|cause| cause.is::<datafusion::object_store::Error>()) {
+        return Error::transient(what.to_owned()).because(error.strip_backtrace());
+    }
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => Error::too_big(what.to_owned())
             .because(error.strip_backtrace())
@@ -65,20 +68,49 @@ pub fn engine_error(what: &str, error: DataFusionError) -> Error {
 }
 
 fn find_ours(error: &DataFusionError) -> Option<Error> {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(cause) = next {
-        if let Some(ours) = cause.downcast_ref::<Error>() {
-            let copy = Error::new(ours.kind(), ours.chain());
-            return Some(match ours.hint_text() {
-                Some(hint) => copy.hint(hint),
-                None => copy,
-            });
-        }
-        next = match cause.downcast_ref::<DataFusionError>() {
-            Some(DataFusionError::External(inner)) => Some(inner.as_ref()),
-            Some(DataFusionError::Shared(inner)) => Some(inner.as_ref()),
-            _ => cause.source(),
-        };
+    let ours = causes(error).find_map(|cause| cause.downcast_ref::<Error>())?;
+    let copy = Error::new(ours.kind(), ours.chain());
+    Some(match ours.hint_text() {
+        Some(hint) => copy.hint(hint),
+        None => copy,
+    })
+}
+
+/// An error and what caused it, outermost first, through whatever crate it passed.
+fn causes(error: &DataFusionError) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |cause| match cause.downcast_ref::<DataFusionError>() {
+        Some(DataFusionError::External(inner)) => Some(inner.as_ref()),
+        Some(DataFusionError::Shared(inner)) => Some(inner.as_ref()),
+        _ => cause.source(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::object_store;
+    use millpond_core::Kind;
+    use parquet::errors::ParquetError;
+
+    fn throttled() -> object_store::Error {
+        object_store::Error::Generic { store: "S3", source: "503 Slow Down".into() }
     }
-    None
+
+    #[test]
+    fn a_store_that_does_not_answer_is_transient_whoever_passed_it_on() {
+        let parquet = ParquetError::External(Box::new(throttled()));
+        let errors = [
+            DataFusionError::ObjectStore(Box::new(throttled())),
+            DataFusionError::ParquetError(Box::new(parquet)),
+            DataFusionError::External(Box::new(throttled())),
+            DataFusionError::ArrowError(Box::new(arrow::error::ArrowError::ExternalError(Box::new(throttled()))), None),
+        ];
+        for error in errors {
+            let error = engine_error("failed to read", DataFusionError::Context("t".into(), Box::new(error)));
+            assert_eq!(error.kind(), Kind::Transient, "{}", error.chain());
+        }
+        let wrong = engine_error("failed to read", DataFusionError::Plan("no column `x`".into()));
+        assert_eq!(wrong.kind(), Kind::BadConfig);
+    }
 }

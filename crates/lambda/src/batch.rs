@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use millpond::pipeline::{Delivery, Outcome};
+use millpond::traces::Traced;
 use millpond_core::Result;
 use millpond_core::event::Event;
 use millpond_core::notice::{self, Problem};
@@ -46,6 +47,19 @@ impl Batch {
     pub(crate) fn promoted(&self, outcomes: &[Result<Outcome>]) -> BTreeSet<usize> {
         let ends = self.message_of.iter().zip(outcomes);
         ends.filter(|(_, outcome)| matches!(outcome, Ok(Outcome::TooBig(_)))).map(|(position, _)| *position).collect()
+    }
+
+    /// The jobs of the messages that do not come back.
+    pub(crate) fn acknowledged<'a>(
+        &'a self,
+        outcomes: &'a [Result<Outcome>],
+        returned: &'a BTreeSet<usize>,
+    ) -> impl Iterator<Item = Traced> + 'a {
+        let ended = self.message_of.iter().zip(outcomes).filter(|(position, _)| !returned.contains(position));
+        ended.filter_map(|(_, outcome)| match outcome {
+            Ok(Outcome::Handed(receipt)) => Some(Traced::of(receipt)),
+            _ => None,
+        })
     }
 
     /// The positions of the messages of which an event comes back.

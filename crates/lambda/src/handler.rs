@@ -12,6 +12,7 @@ use millpond::ledger::Ledger;
 use millpond::pipeline::{Node, Outcome, quarantine_notice};
 use millpond::queue::SqsQueue;
 use millpond::store::Stores;
+use millpond::traces;
 use millpond_core::receipt::Status;
 use millpond_core::{Error, Result, notice};
 use serde_json::{Value, json};
@@ -94,6 +95,9 @@ impl Handler {
         let LambdaEvent { payload, context } = event;
         let span = tracing::error_span!("invocation", request_id = context.request_id);
         let answer = self.answer(&payload, &context).instrument(span.clone()).await;
+        // Nothing runs between two invocations. What cannot be sent in half of the time that is left stays for the next.
+        let left = context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+        traces::flush(left / 2).await;
         answer.map_err(|error| {
             span.in_scope(|| tracing::error!("{}", error.report()));
             Diagnostic { error_type: error.kind().name().to_owned(), error_message: error.report() }
@@ -198,6 +202,7 @@ impl Handler {
                 tracing::warn!(object = delivery.event.uri, kind = error.kind().name(), "{}", error.report());
             }
         }
+        let answering = Instant::now();
         let mut returned = batch.returned(&outcomes);
         if let Some(above) = above {
             // A message that comes back does so as a whole.
@@ -206,6 +211,7 @@ impl Handler {
                 returned.extend(members);
             }
         }
+        traces::acknowledged(batch.acknowledged(&outcomes, &returned), answering);
         returned
     }
 
@@ -256,6 +262,7 @@ impl Handler {
         let left = deadline.saturating_duration_since(started);
         let committed = tokio::time::timeout(left, committer.commit_pending()).await;
         let committed = committed.map_err(|_| Error::transient("no time was left to commit everything"))??;
+        committed.errors().for_each(|error| tracing::error!("{}", error.report()));
         let counts = counts_of(&committed);
         tracing::info!(
             jobs = committed.receipts.len(),

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use lambda_runtime::{Runtime, service_fn};
 use millpond::memory::Counting;
+use millpond::traces;
 
 use crate::handler::Handler;
 use crate::settings::Settings;
@@ -41,6 +42,10 @@ fn main() -> ExitCode {
 fn run() -> Result<(), lambda_runtime::Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
+        let warn = |error: &millpond_core::Error| tracing::warn!("{}", error.report());
+        if let Err(error) = traces::start(warn) {
+            warn(&error);
+        }
         let settings = Settings::read(&|name| std::env::var(name).ok()).map_err(|error| error.report())?;
         let handler = Arc::new(Handler::open(settings).await.map_err(|error| error.report())?);
         let service = service_fn(move |event| {

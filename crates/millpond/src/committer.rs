@@ -20,6 +20,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use millpond_core::receipt::{Output, Receipt};
 use millpond_core::{Error, Kind, Result};
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
@@ -31,12 +32,15 @@ use crate::crash;
 use crate::lake::{Change, Lake, LakeFile, day_of, files_of};
 use crate::ledger::{Ledger, RECEIPTS};
 use crate::rewrite;
+use crate::traces;
 use chosen::Chosen;
 use documents::{delete, list, put_new, read_json};
 
 /// Where jobs put their pending commits.
 const PENDING: &str = "_pending";
 const BATCHES: &str = "_batches";
+/// Where pending commits lie that cannot be read.
+const UNREADABLE: &str = "_unreadable";
 /// Pending commits of one batch, at most.
 const BATCH_PENDING_MAX: usize = 1_000;
 /// Bytes of the pending commits of one batch: they are all held in memory.
@@ -78,6 +82,26 @@ pub struct Committed {
     pub receipts: Vec<Receipt>,
     /// Jobs dropped because their object or content was committed before.
     pub dropped: usize,
+    /// Where pending commits were put that nobody can read: their jobs are not in the lake.
+    pub unreadable: Vec<String>,
+}
+
+impl Committed {
+    /// What somebody has to look at: one error for each pending commit that cannot be read.
+    pub fn errors(&self) -> impl Iterator<Item = Error> {
+        self.unreadable.iter().map(|path| {
+            Error::bad_input(format!("a pending commit cannot be read and was put to `{path}` in the lake")).hint(
+                "its jobs are not in the lake: if a newer version wrote it, move it back to `_pending/` and let that \
+                 version commit; else remove it and process its objects again",
+            )
+        })
+    }
+
+    fn add(&mut self, other: Self) {
+        self.receipts.extend(other.receipts);
+        self.dropped += other.dropped;
+        self.unreadable.extend(other.unreadable);
+    }
 }
 
 /// The committer of one lake.
@@ -113,8 +137,7 @@ impl Committer {
             match self.step(None).await {
                 Ok(Some(done)) => {
                     conflicts = 0;
-                    total.receipts.extend(done.receipts);
-                    total.dropped += done.dropped;
+                    total.add(done.committed);
                 }
                 Ok(None) => return Ok(total),
                 // Another writer was first: look again and decide again.
@@ -132,7 +155,7 @@ impl Committer {
         let mut conflicts = 0;
         loop {
             match self.step(Some(pending)).await {
-                Ok(Some(done)) if done.is_asked => return Ok(done.committed()),
+                Ok(Some(done)) if done.is_asked => return Ok(done.committed),
                 Ok(_) => conflicts = 0,
                 Err(error) if error.kind() == Kind::Conflict && conflicts < TRIES_MAX => conflicts += 1,
                 Err(error) => return Err(error),
@@ -147,10 +170,12 @@ impl Committer {
         self.clear_finished(last).await?;
         self.ledger.refresh().await?;
         let Some(batch) = self.next_batch(last + 1, asked).await? else { return Ok(None) };
-        let done = self.carry_out(&batch).await?;
+        let started = std::time::Instant::now();
+        let committed = self.carry_out(&batch).await?;
+        traces::committed(&committed.receipts, started);
         self.clear(&batch).await?;
         let is_asked = asked.is_some_and(|asked| asked == batch.paths());
-        Ok(Some(Step { receipts: done.receipts, dropped: done.dropped, is_asked }))
+        Ok(Some(Step { committed, is_asked }))
     }
 
     /// The batch of this number: the one written down before a crash, or a new one.
@@ -193,13 +218,19 @@ impl Committer {
     async fn carry_out(&self, batch: &Batch) -> Result<Committed> {
         let lake = &self.lake;
         let mut reads = futures::stream::iter(batch.paths())
-            .map(|path| async move { read_json::<Pending>(lake, &path).await })
+            .map(|path| async move { (read_json::<Pending>(lake, &path).await, path) })
             .buffered(READS_MAX);
         let mut chosen = Chosen::new(lake, &self.ledger, batch.number);
-        while let Some(pending) = reads.next().await {
-            match pending? {
-                Some(pending) => chosen.take(pending).await?,
-                None => self.check_cleared_before(batch).await?,
+        let mut unreadable = Vec::new();
+        while let Some((pending, path)) = reads.next().await {
+            match pending {
+                Ok(Some(pending)) => chosen.take(pending).await?,
+                Ok(None) => self.check_cleared_before(batch).await?,
+                // It would keep everyone from committing. What a replay laid aside is committed as a whole or not at all.
+                Err(error) if error.kind() == Kind::BadInput && path.as_ref().starts_with(PENDING) => {
+                    unreadable.push(self.put_aside(&path).await?);
+                }
+                Err(error) => return Err(error),
             }
         }
         for table in chosen.table_names() {
@@ -214,7 +245,20 @@ impl Committer {
         let replaced = chosen.replaced_receipts();
         self.commit_table(RECEIPTS, &receipts_schema(), adds, replaced, batch.number).await?;
         crash::point("receipts");
-        Ok(Committed { receipts: chosen.receipts, dropped: chosen.dropped })
+        Ok(Committed { receipts: chosen.receipts, dropped: chosen.dropped, unreadable })
+    }
+
+    /// Copies a pending commit that cannot be read to where nobody takes it; says where. It goes with its batch.
+    async fn put_aside(&self, path: &Path) -> Result<String> {
+        let aside = Path::from(format!("{UNREADABLE}/{}", path.filename().unwrap_or_default()));
+        match self.lake.store.copy(path, &aside).await {
+            Ok(()) => Ok(aside.to_string()),
+            // Another committer was first, and cleared it up.
+            Err(object_store::Error::NotFound { .. }) => {
+                Err(Error::conflict(format!("another committer put `{path}` aside")))
+            }
+            Err(error) => Err(Error::transient(format!("failed to put `{path}` aside")).because(error)),
+        }
     }
 
     /// A pending commit of a batch is gone: another committer cleared it up. That was after this batch, or after one
@@ -275,15 +319,8 @@ impl Committer {
 
 /// What one step did, and whether it was what the caller asked for.
 struct Step {
-    receipts: Vec<Receipt>,
-    dropped: usize,
+    committed: Committed,
     is_asked: bool,
-}
-
-impl Step {
-    fn committed(self) -> Committed {
-        Committed { receipts: self.receipts, dropped: self.dropped }
-    }
 }
 
 /// Jobs whose rows go out of a table, and the partitions that they can lie in.

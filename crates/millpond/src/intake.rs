@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use millpond_core::event::Event;
 use millpond_core::notice::{self, Problem};
+use millpond_core::receipt::Receipt;
 use millpond_core::{Error, Result};
 use tokio::time::Instant;
 
 use crate::pipeline::Delivery;
 use crate::queue::{Body, Handle, Message, Queue};
+use crate::traces::{self, Traced};
 
 /// Wait before the second try of a message, doubled with each further one.
 const BACKOFF: Duration = Duration::from_secs(5);
@@ -31,6 +33,8 @@ struct Open {
     queue: usize,
     handle: Handle,
     left: usize,
+    /// The jobs that it led to.
+    jobs: Vec<Traced>,
     /// When it comes back, if not all of it came to an end.
     comes_back: Option<Duration>,
 }
@@ -42,6 +46,7 @@ pub(crate) struct Intake {
     open: HashMap<u64, Open>,
     next: u64,
     acks: Vec<Vec<Handle>>,
+    acked_jobs: Vec<Traced>,
     releases: Vec<Vec<(Handle, Duration)>>,
     extended: Instant,
 }
@@ -73,6 +78,7 @@ impl Intake {
             open: HashMap::new(),
             next: 0,
             acks: vec![Vec::new(); count],
+            acked_jobs: Vec::new(),
             releases: vec![Vec::new(); count],
             extended: Instant::now(),
         }
@@ -91,7 +97,7 @@ impl Intake {
             return;
         }
         self.next += 1;
-        self.open.insert(self.next, Open { queue, handle, left: events.len(), comes_back: None });
+        self.open.insert(self.next, Open { queue, handle, left: events.len(), jobs: Vec::new(), comes_back: None });
         let message = self.next;
         let item = |event| Item { delivery: Delivery::new(event, deliveries), message };
         self.waiting.extend(events.into_iter().map(item));
@@ -120,6 +126,15 @@ impl Intake {
         group
     }
 
+    /// Notes the job that an event led to.
+    pub(crate) fn note_job(&mut self, item: &Item, receipt: &Receipt) {
+        if traces::active().is_some()
+            && let Some(open) = self.open.get_mut(&item.message)
+        {
+            open.jobs.push(Traced::of(receipt));
+        }
+    }
+
     /// Notes that an event came to its end.
     pub(crate) fn end(&mut self, item: &Item) {
         self.close(item, None);
@@ -139,7 +154,10 @@ impl Intake {
         }
         if let Some(open) = self.open.remove(&item.message) {
             match open.comes_back {
-                None => self.acks[open.queue].push(open.handle),
+                None => {
+                    self.acks[open.queue].push(open.handle);
+                    self.acked_jobs.extend(open.jobs);
+                }
                 Some(delay) => self.releases[open.queue].push((open.handle, delay)),
             }
         }
@@ -161,6 +179,7 @@ impl Intake {
     /// # Errors
     /// The first error of a queue; what it concerns comes back by itself and is found to be done.
     pub(crate) async fn tell(&mut self) -> Result<()> {
+        let started = std::time::Instant::now();
         let mut first: Option<Error> = None;
         let is_beat = self.beat();
         for (index, queue) in self.queues.iter().enumerate() {
@@ -183,6 +202,7 @@ impl Intake {
                 }
             }
         }
+        traces::acknowledged(self.acked_jobs.drain(..), started);
         first.map_or(Ok(()), Err)
     }
 

@@ -58,6 +58,15 @@ pub struct Question<'a> {
     pub modified_us: i64,
 }
 
+/// What the work of a receipt is known by. That an object was gone says nothing of the same bytes when they are there
+/// again, so it is known apart.
+pub(crate) fn work_key(uri: &str, version: &str, source: &str, status: &str) -> WorkKey {
+    match status == Status::Gone.name() {
+        true => WorkKey::new(uri, version, &format!("{source}\0{status}")),
+        false => WorkKey::new(uri, version, source),
+    }
+}
+
 impl<'a> Question<'a> {
     /// The question whether the work of a receipt was done before.
     pub fn of(receipt: &'a Receipt) -> Self {
@@ -69,8 +78,8 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn key(&self) -> WorkKey {
-        WorkKey::new(self.uri, self.version, self.source)
+    fn key(&self, status: Status) -> WorkKey {
+        work_key(self.uri, self.version, self.source, status.name())
     }
 }
 
@@ -139,10 +148,25 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::refresh`].
     pub async fn done(&self, question: Question<'_>) -> Result<Option<JobId>> {
+        self.known(&question, Status::Done).await
+    }
+
+    /// The job that found an object gone, or that dealt with it before it went.
+    ///
+    /// # Errors
+    /// As [`Ledger::refresh`].
+    pub async fn gone(&self, question: Question<'_>) -> Result<Option<JobId>> {
+        match self.known(&question, Status::Gone).await? {
+            Some(job) => Ok(Some(job)),
+            None => self.known(&question, Status::Done).await,
+        }
+    }
+
+    async fn known(&self, question: &Question<'_>, status: Status) -> Result<Option<JobId>> {
         // Of an object that nobody read the time is what a sender said, and midnight may lie between two of them.
         let days = days_around(question.modified_us);
         let facts = self.load(days.clone()).await?;
-        let key = question.key();
+        let key = question.key(status);
         Ok(days.filter_map(|day| facts.days.get(&day)?.work.get(&key)).next().copied())
     }
 
@@ -250,7 +274,7 @@ impl Facts {
                 continue;
             }
             day.failures.remove(&job);
-            day.work.insert(WorkKey::new(object.value(row), version.value(row), source.value(row)), job);
+            day.work.insert(work_key(object.value(row), version.value(row), source.value(row), status), job);
             if status == Status::Done.name()
                 && let Some(content) = content_key(source.value(row), fingerprint.value(row))
             {

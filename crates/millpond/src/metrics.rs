@@ -28,6 +28,7 @@ pub struct Metrics {
     step_seconds: Family<Step, Counter<f64, AtomicU64>>,
     commits: Counter,
     dropped: Counter,
+    unreadable: Counter,
     last_commit: Gauge,
 }
 
@@ -79,6 +80,7 @@ impl Metrics {
             step_seconds: Family::default(),
             commits: Counter::default(),
             dropped: Counter::default(),
+            unreadable: Counter::default(),
             last_commit: Gauge::default(),
             registry: Registry::default(),
         };
@@ -100,6 +102,11 @@ impl Metrics {
         );
         registry.register("commits", "Calls of the committer that committed something", metrics.commits.clone());
         registry.register("dropped", "Jobs dropped because they were committed before", metrics.dropped.clone());
+        registry.register(
+            "unreadable",
+            "Pending commits put aside because they cannot be read",
+            metrics.unreadable.clone(),
+        );
         registry.register_with_unit(
             "last_commit_timestamp",
             "When something was committed last, since 1970 in UTC",
@@ -179,6 +186,7 @@ impl Progress for Metrics {
         committed.receipts.iter().for_each(|receipt| self.count_job(receipt));
         self.commits.inc();
         self.dropped.inc_by(committed.dropped as u64);
+        self.unreadable.inc_by(committed.unreadable.len() as u64);
         self.last_commit.set(chrono::Utc::now().timestamp());
         self.inner.committed(committed);
     }

@@ -12,17 +12,18 @@ mod commit;
 mod fetch;
 mod group;
 mod harvest;
+mod paused;
 mod write;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use millpond_core::event::{Event, Object};
 use millpond_core::job::JobId;
 use millpond_core::notice::Problem;
-use millpond_core::plan::plan;
+use millpond_core::plan::{Plan, plan};
 use millpond_core::receipt::{Output, Receipt, Status};
 use millpond_core::route::route;
 use millpond_core::source::{Duplicates, Source};
@@ -31,8 +32,10 @@ use millpond_engine::prepare::Prepared;
 use millpond_engine::run::InputFile;
 
 pub use commit::FAILURES_MAX;
+pub(crate) use fetch::open_object;
 pub use harvest::signals_schema;
 pub(crate) use harvest::{Finder, signal_rows};
+pub(crate) use paused::signal_pause;
 pub use write::quarantine_schema;
 
 use crate::clock::Clock;
@@ -43,6 +46,7 @@ use crate::ledger::{Ledger, Question};
 use crate::memory;
 use crate::pond::Pond;
 use crate::store::Stores;
+use crate::traces::{self, Before};
 use fetch::Fetched;
 use group::Group;
 
@@ -100,6 +104,8 @@ pub struct Delivery {
     pub event: Event,
     /// Deliveries with this one, from 1.
     pub number: u32,
+    /// When it was taken in.
+    pub(crate) received: Instant,
     /// For a replay: what is done again.
     pub(crate) replaces: Option<Replaces>,
 }
@@ -115,7 +121,7 @@ pub(crate) struct Replaces {
 impl Delivery {
     /// An event that was delivered for the `number`th time.
     pub fn new(event: Event, number: u32) -> Self {
-        Self { event, number, replaces: None }
+        Self { event, number, received: Instant::now(), replaces: None }
     }
 }
 
@@ -150,7 +156,11 @@ pub(crate) struct Job<'a> {
     pub(crate) id: JobId,
     pub(crate) object: Object,
     pub(crate) source: Option<&'a Source>,
+    /// What it may use; `None` without a source.
+    pub(crate) plan: Option<Plan>,
     pub(crate) attempt: u32,
+    /// How long it was planned before it started.
+    pub(crate) planned: Duration,
     pub(crate) started: Instant,
     pub(crate) started_us: i64,
     /// The job whose rows this one's take the place of.
@@ -175,10 +185,13 @@ pub(crate) async fn process_to(
     deadline: Option<Instant>,
 ) -> Vec<Result<Outcome>> {
     let mut outcomes: Vec<Option<Result<Outcome>>> = deliveries.iter().map(|_| None).collect();
-    for (source, members) in by_source(&node.pond.sources, deliveries) {
+    let begun = Instant::now();
+    let groups = by_source(&node.pond.sources, deliveries);
+    let routed = (begun, Instant::now());
+    for (source, members) in groups {
         let events: Vec<&Delivery> = members.iter().map(|member| &deliveries[*member]).collect();
         let group = Group::new(node, source.and_then(|source| node.pond.prepared(&source.name)), destination);
-        let ended = process_group(group, source, &events, deadline).await;
+        let ended = process_group(group, source, &events, routed, deadline).await;
         for (member, outcome) in members.into_iter().zip(ended) {
             outcomes[member] = Some(outcome);
         }
@@ -210,6 +223,7 @@ async fn process_group(
     mut group: Group<'_>,
     source: Option<&Source>,
     deliveries: &[&Delivery],
+    routed: (Instant, Instant),
     deadline: Option<Instant>,
 ) -> Vec<Result<Outcome>> {
     let node = group.node;
@@ -227,7 +241,7 @@ async fn process_group(
             begun.push_back(fetch::begin(node, source, ahead).await);
         }
         taken.push(match begun.pop_front() {
-            Some(Ok(begun)) => match fetch::end(node, delivery, begun).await {
+            Some(Ok(begun)) => match fetch::end(node, source, delivery, begun).await {
                 Ok(fetched) => take(&mut group, source, delivery, fetched).await,
                 Err(error) => Err(error),
             },
@@ -235,7 +249,16 @@ async fn process_group(
             None => Err(Error::bug("an event was not fetched")),
         });
     }
+    let started = std::mem::take(&mut group.started);
     let handed = group.hand_over().await;
+    if let (Some(traces), Ok(receipts)) = (traces::active(), &handed) {
+        for (delivery, taken) in deliveries.iter().zip(&taken) {
+            if let Ok(group::Taken::Receipt(index)) = taken {
+                let before = Before { received: delivery.received, routed, started: started[*index] };
+                traces.job(&receipts[*index], &before);
+            }
+        }
+    }
     taken.into_iter().map(|taken| taken.and_then(|taken| taken.outcome(&handed))).collect()
 }
 
@@ -257,11 +280,11 @@ async fn take(
         Fetched::Gone(object) if is_replay => return Err(Error::conflict(format!("`{}` is gone", object.uri))),
         Fetched::Unwanted(object) => {
             let job = Job::new(node, object, source, delivery).await?;
-            return Ok(group.note(job.receipt(Status::Unrouted)));
+            return Ok(group.note(&job, job.receipt(Status::Unrouted)));
         }
         Fetched::Gone(object) => {
             let job = Job::new(node, object, source, delivery).await?;
-            return Ok(group.note(job.receipt(Status::Gone)));
+            return Ok(group.note(&job, job.receipt(Status::Gone)));
         }
         Fetched::Refused(object, error) => {
             let job = Job::new(node, object, source, delivery).await?;
@@ -287,13 +310,13 @@ async fn take(
 
 /// Decode, transform, write: everything that a job does before it is part of its group.
 async fn run(group: &Group<'_>, job: &Job<'_>, prepared: &Prepared, input: fetch::Input) -> Result<write::Written> {
-    let plan = plan(&prepared.source, group.node.pond.config.job_memory_bytes);
+    let plan = job.plan.as_ref().ok_or_else(|| Error::bug("a job without a plan"))?;
     let meter = input.meter();
     let mut sink = write::JobSink::new(job, prepared);
     crash::point("decode");
     let object = &job.object;
     let input = InputFile { name: &object.uri, modified_us: object.modified_us, bytes: Box::new(input) };
-    let finished = millpond_engine::run::run(prepared, &plan, input, &mut sink).await?;
+    let finished = millpond_engine::run::run(prepared, plan, input, &mut sink).await?;
     crash::point("transform");
     finished.check_balance()?;
     meter.check_size(object)?;
@@ -349,7 +372,9 @@ pub async fn quarantine_notice(node: &Node, queue: &str, problems: &[Problem]) -
                 id: JobId::new(&object, "", 0),
                 object,
                 source: None,
+                plan: None,
                 attempt: 1,
+                planned: Duration::ZERO,
                 started: Instant::now(),
                 started_us: node.clock.now_us(),
                 replaces: None,
@@ -362,6 +387,7 @@ pub async fn quarantine_notice(node: &Node, queue: &str, problems: &[Problem]) -
 
 impl<'a> Job<'a> {
     async fn new(node: &Node, object: Object, source: Option<&'a Source>, delivery: &Delivery) -> Result<Self> {
+        let begun = Instant::now();
         let (name, version) = source.map_or(("", 0), |source| (source.name.as_str(), source.version));
         let id = JobId::new(&object, name, version);
         let failures = match &node.ledger {
@@ -372,7 +398,9 @@ impl<'a> Job<'a> {
             id,
             object,
             source,
+            plan: source.map(|source| plan(source, node.pond.config.job_memory_bytes)),
             attempt: delivery.number.max(failures + 1),
+            planned: begun.elapsed(),
             started: Instant::now(),
             started_us: node.clock.now_us(),
             replaces: delivery.replaces.as_ref().map(|replaces| replaces.job),

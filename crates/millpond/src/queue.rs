@@ -6,6 +6,7 @@
 //!
 //! Every queue passes the same suite of tests (`tests/it/queues.rs`).
 
+mod inventory;
 mod listing;
 mod memory;
 mod sqs;
@@ -18,6 +19,7 @@ use async_trait::async_trait;
 use millpond_core::Result;
 use millpond_core::event::Event;
 
+pub use self::inventory::{Inventory, Tell};
 pub use self::listing::ListQueue;
 pub use self::memory::MemoryQueue;
 pub use self::sqs::SqsQueue;

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use millpond_core::event::Event;
 use millpond_core::job::JobId;
 use millpond_core::receipt::{Output, Receipt};
-use millpond_core::{Error, Result};
+use millpond_core::{Error, Kind, Result};
 use object_store::path::Path;
 use sha2::{Digest, Sha256};
 
@@ -57,15 +57,18 @@ pub trait Progress: Send + Sync {
 /// Selects the jobs to do again: a condition over the columns of `receipts`, such as `source = 'okta-system'`.
 ///
 /// # Errors
-/// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when the condition is not right.
+/// [`Kind::BadConfig`] when the condition is not right, [`Kind::Transient`] when the store does not answer.
 pub async fn select(lake: &Lake, sources: &[millpond_core::source::Source], condition: &str) -> Result<Selection> {
     let session = Session::new(Some(lake), FilePath::new(".")).await?;
     let sql = format!(
         "select * from receipts where status in ('done', 'quarantined') and source <> '' and ({condition}\n) \
          order by source, object, object_version"
     );
-    let (_, batches) = session.collect(&sql).await.map_err(|error| {
-        error.hint("write a condition over the columns of `receipts`, such as `source = 'okta-system'`")
+    let (_, batches) = session.collect(&sql).await.map_err(|error| match error.kind() {
+        Kind::BadConfig => {
+            error.hint("write a condition over the columns of `receipts`, such as `source = 'okta-system'`")
+        }
+        _ => error,
     })?;
     let receipts = receipts_of(&batches)?;
     let mut hash = Sha256::new();
@@ -122,7 +125,7 @@ impl Selection {
     /// Does the jobs again, as far as an earlier call has not, and lays aside what they come to.
     ///
     /// # Errors
-    /// [`Kind::Transient`](millpond_core::Kind::Transient) when the lake cannot be written; the next call goes on.
+    /// [`Kind::Transient`] when the lake cannot be written; the next call goes on.
     pub async fn derive(&self, node: &Arc<Node>, progress: &dyn Progress) -> Result<Derived> {
         let mut derived = Derived::default();
         let mut left: BTreeMap<&str, &Receipt> =

@@ -9,7 +9,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use millpond_core::balance::Balance;
 use millpond_core::config::Input;
 use millpond_core::event::Event;
-use millpond_core::guard::{Guard, Spent};
+use millpond_core::guard::{Guard, Pause, Spent};
 use millpond_core::plan::plan;
 use millpond_core::receipt::{Receipt, Status};
 use millpond_core::route::route;
@@ -22,10 +22,11 @@ use crate::committer::{Committed, Committer};
 use crate::intake::{Intake, Item, read};
 use crate::job_threads::JobThreads;
 use crate::ledger::Ledger;
-use crate::pipeline::{Delivery, Node, Outcome, is_done, process, quarantine_notice};
+use crate::maintenance::Maintenance;
+use crate::pipeline::{Delivery, Node, Outcome, is_done, process, quarantine_notice, signal_pause};
 use crate::pond::Pond;
-use crate::queue::{Body, ListQueue, Message, Queue, SqsQueue, WatchQueue};
-use crate::store::Place;
+use crate::queue::{Body, Inventory, ListQueue, Message, Queue, SqsQueue, WatchQueue};
+use crate::store::{Place, Stores};
 
 /// Events that wait for a job: enough to keep every job busy and to let small files share their files.
 const WAITING_MAX: usize = 2_000;
@@ -122,6 +123,7 @@ pub struct Worker {
     ledger: Arc<Ledger>,
     /// `None`: somebody else commits.
     committer: Option<Committer>,
+    maintenance: Maintenance,
     threads: JobThreads,
     progress: Arc<dyn Progress>,
     stop: watch::Receiver<bool>,
@@ -141,6 +143,17 @@ enum Until {
     Empty,
     /// It is told to stop.
     Stopped,
+}
+
+/// What is other in a pond that was read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reload {
+    /// Nothing, or it is wrong and the last good one stays.
+    Same,
+    /// Sources, or what they use: what nobody wanted may be wanted now.
+    Sources,
+    /// The inputs, and perhaps the sources.
+    Inputs,
 }
 
 /// What a queue gave, and which.
@@ -167,6 +180,7 @@ impl Worker {
         let threads = JobThreads::new(jobs_max(&node.pond))?;
         let mut worker = Self {
             ledger: node.ledger(),
+            maintenance: Maintenance::new(Arc::clone(&node.lake), node.clock.clone()),
             node: Arc::new(node),
             committer,
             threads,
@@ -179,7 +193,9 @@ impl Worker {
             last_commit: Instant::now(),
             since_us: None,
         };
-        let left = worker.commit().await?.receipts.len();
+        let committed = worker.commit().await?;
+        committed.errors().for_each(|error| worker.progress.note(&error.report()));
+        let left = committed.receipts.len();
         if left > 0 {
             worker.progress.note(&format!("committed {left} jobs that an earlier run left behind"));
         }
@@ -233,7 +249,31 @@ impl Worker {
     /// As [`Worker::run_once`].
     pub async fn backfill(&mut self, url: &str, folder: &std::path::Path, since_us: Option<i64>) -> Result<Summary> {
         let place = Place::open(&self.node.stores, url, folder)?;
-        let queue = Arc::new(ListQueue::resumed(&place, Arc::clone(&self.node.lake)).await?);
+        let queue = ListQueue::resumed(&place, Arc::clone(&self.node.lake)).await?;
+        self.backfill_from(queue, since_us).await
+    }
+
+    /// The same for the objects that an S3 Inventory lists: `manifest` is the address of its manifest, and only objects
+    /// whose address begins with `prefix` count.
+    ///
+    /// # Errors
+    /// [`Kind::BadInput`] when the inventory cannot be read as a whole, and as [`Worker::run_once`].
+    pub async fn backfill_inventory(
+        &mut self,
+        manifest: &str,
+        prefix: Option<&str>,
+        folder: &std::path::Path,
+        since_us: Option<i64>,
+    ) -> Result<Summary> {
+        let progress = Arc::clone(&self.progress);
+        let tell = Arc::new(move |text: &str| progress.note(text));
+        let inventory = Inventory::open(&self.node.stores, manifest, prefix, folder, tell).await?;
+        let queue = ListQueue::of_inventory(inventory, Arc::clone(&self.node.lake)).await?;
+        self.backfill_from(queue, since_us).await
+    }
+
+    async fn backfill_from(&mut self, queue: ListQueue, since_us: Option<i64>) -> Result<Summary> {
+        let queue = Arc::new(queue);
         self.since_us = since_us;
         self.feed(vec![Arc::clone(&queue) as Arc<dyn Queue>], Until::Empty).await?;
         if !self.summary.is_interrupted && self.summary.failed + self.summary.postponed == 0 {
@@ -242,12 +282,33 @@ impl Worker {
         Ok(self.summary.clone())
     }
 
-    /// Takes objects as they appear in the inputs, or are told of by `events`, until asked to stop. Changed sources are read
-    /// again, changed inputs with the next start; a broken pond is told and the last good one stays.
+    /// Takes objects as they appear in the inputs, or are told of by `events`, until asked to stop. A pond that changed is
+    /// read again, its inputs, too; one that is broken is told, and the last good one stays.
     ///
     /// # Errors
     /// When an input cannot be opened, or the lake cannot be committed to.
     pub async fn watch(&mut self, events: Option<Arc<dyn Queue>>) -> Result<Summary> {
+        let mut queues = self.watched(&events).await?;
+        loop {
+            self.feed(queues.clone(), Until::Stopped).await?;
+            if *self.stop.borrow() {
+                break;
+            }
+            match self.watched(&events).await {
+                Ok(changed) => queues = changed,
+                Err(error) => {
+                    let text =
+                        format!("the inputs changed and cannot be opened; the last ones stay\n{}", error.report());
+                    self.progress.note(&text);
+                }
+            }
+        }
+        self.summary.is_interrupted = true;
+        Ok(self.summary.clone())
+    }
+
+    /// The inputs as they are now, to be watched.
+    async fn watched(&self, events: &Option<Arc<dyn Queue>>) -> Result<Vec<Arc<dyn Queue>>> {
         let poll = |url: &str| {
             let polls = self.node.pond.config.inputs.iter().filter_map(|input| match input {
                 Input::Place { url: known, poll_ms } if known == url => Some(Duration::from_millis(*poll_ms)),
@@ -260,26 +321,12 @@ impl Worker {
             queues.push(Arc::new(WatchQueue::new(place, poll(url), self.node.clock.clone())));
         }
         queues.extend(self.queues().await?);
-        queues.extend(events);
-        self.feed(inputs(queues)?, Until::Stopped).await?;
-        self.summary.is_interrupted = true;
-        Ok(self.summary.clone())
+        queues.extend(events.clone());
+        inputs(queues)
     }
 
     fn places(&self) -> Result<Vec<Place>> {
-        let Node { pond, stores, .. } = self.node.as_ref();
-        let folder_of = |place: &Place| format!("{}/", place.url().trim_end_matches('/'));
-        let lake = folder_of(&Place::open(stores, &pond.config.lake, &pond.root)?);
-        let places = pond.config.place_urls().map(|url| Place::open(stores, url, &pond.root));
-        let places = places.collect::<Result<Vec<_>>>()?;
-        for place in &places {
-            let input = folder_of(place);
-            if lake.starts_with(&input) || input.starts_with(&lake) {
-                return Err(Error::bad_config(format!("the lake `{lake}` and the input `{input}` lie in each other"))
-                    .hint("what millpond writes would be read again: give each a folder of its own"));
-            }
-        }
-        Ok(places)
+        places(&self.node.pond, &self.node.stores)
     }
 
     async fn queues(&self) -> Result<Vec<Arc<dyn Queue>>> {
@@ -292,33 +339,36 @@ impl Worker {
         Ok(queues)
     }
 
-    /// Reads the pond again if a file of it changed; says whether it did.
-    async fn reload(&mut self) -> bool {
+    /// Reads the pond again if a file of it changed.
+    async fn reload(&mut self) -> Reload {
         let stamp = Pond::stamp(&self.node.pond.root);
         if stamp == self.stamp {
-            return false;
+            return Reload::Same;
         }
         self.stamp = stamp;
         let loaded = async {
             let pond = Pond::load(&self.node.pond.root).await?;
             pond.open_lake(&self.node.stores).await?;
+            places(&pond, &self.node.stores)?;
             Ok::<_, Error>(pond)
         };
         match loaded.await {
             Ok(pond) => {
+                let has_inputs = pond.config.inputs == self.node.pond.config.inputs;
                 self.node = Arc::new(Node { pond: Arc::new(pond), ..Node::clone(&self.node) });
                 self.progress.note("the pond changed and was read again");
-                true
+                if has_inputs { Reload::Sources } else { Reload::Inputs }
             }
             Err(error) => {
                 let text = format!("the pond changed and is wrong; the last good one stays\n{}", error.report());
                 self.progress.note(&text);
-                false
+                Reload::Same
             }
         }
     }
 
-    /// Takes what queues give, a few groups of events at a time, until they are empty or the worker is asked to stop.
+    /// Takes what queues give, a few groups of events at a time, until they are empty, the worker is asked to stop, or the
+    /// pond has other inputs.
     async fn feed(&mut self, queues: Vec<Arc<dyn Queue>>, until: Until) -> Result<()> {
         let memory = Arc::new(Semaphore::new(to_mib(self.node.pond.config.memory_bytes) as usize));
         let mut stop = self.stop.clone();
@@ -328,8 +378,9 @@ impl Worker {
         let mut running: FuturesUnordered<BoxFuture<'static, Ended>> = FuturesUnordered::new();
         let mut tick = tokio::time::interval(TICK);
         let is_stopped = |stop: &watch::Receiver<bool>| *stop.borrow();
+        let mut is_over = false;
         loop {
-            if is_stopped(&stop) {
+            if is_over || is_stopped(&stop) {
                 receiving.clear();
                 intake.give_up_waiting();
             } else if intake.waiting() < WAITING_MAX {
@@ -337,7 +388,7 @@ impl Worker {
             }
             let jobs_max = self.jobs_max()?;
             while running.len() < jobs_max && intake.waiting() > 0 {
-                let group = self.guarded(&mut intake, jobs_max);
+                let group = self.guarded(&mut intake, jobs_max).await;
                 if !group.is_empty() {
                     running.push(self.start(group, &memory));
                 }
@@ -348,17 +399,20 @@ impl Worker {
             }
             tokio::select! {
                 biased;
-                Some((items, outcomes)) = running.next() => self.note_ends(&mut intake, &items, outcomes)?,
+                Some((items, outcomes)) = running.next() => self.note_ends(&mut intake, &items, outcomes).await?,
                 Some((index, received)) = receiving.next() => {
                     if self.note_received(&mut intake, index, received, until).await? {
                         idle.push(index);
                     }
                 }
                 _ = stop.wait_for(|stop| *stop), if !is_stopped(&stop) => {}
-                _ = tick.tick() => {
-                    if until == Until::Stopped && self.reload().await {
-                        intake.queues.iter().for_each(|queue| queue.tell_again());
+                _ = tick.tick(), if until == Until::Stopped => {
+                    match self.reload().await {
+                        Reload::Same => {}
+                        Reload::Sources => intake.queues.iter().for_each(|queue| queue.tell_again()),
+                        Reload::Inputs => is_over = true,
                     }
+                    self.maintain();
                 }
             }
             if self.uncommitted >= COMMIT_JOBS
@@ -370,6 +424,14 @@ impl Worker {
         self.note_queue_errors(intake.tell().await);
         self.summary.is_interrupted |= is_stopped(&stop);
         self.commit_and_tell().await
+    }
+
+    /// Keeps the lake in shape, in the background, if it is this worker that commits.
+    fn maintain(&mut self) {
+        if self.committer.is_some() {
+            let done = self.maintenance.tick(&self.node.pond.config, &self.node.pond.sources);
+            done.iter().for_each(|text| self.progress.note(text));
+        }
     }
 
     fn note_queue_errors(&self, told: Result<()>) {
@@ -450,16 +512,21 @@ impl Worker {
     }
 
     /// The next group of events, but for those of sources that are left alone: they come back.
-    fn guarded(&mut self, intake: &mut Intake, workers: usize) -> Vec<Item> {
+    async fn guarded(&mut self, intake: &mut Intake, workers: usize) -> Vec<Item> {
+        let node = Arc::clone(&self.node);
         let mut group = Vec::new();
         let files_max = self.node.pond.config.group_files as usize;
         for item in intake.next_group(workers, files_max) {
-            let source = source_of(&self.node, &item.delivery.event);
-            let now_us = self.node.clock.now_us();
-            let pause = source.and_then(|source| self.guard.check(&source.name, &source.budget, now_us));
+            let source = source_of(&node, &item.delivery.event);
+            let now_us = node.clock.now_us();
+            let pause =
+                source.and_then(|source| Some((source, self.guard.check(&source.name, &source.budget, now_us)?)));
             match pause {
                 None => group.push(item),
-                Some(pause) => {
+                Some((source, pause)) => {
+                    if pause.begins {
+                        self.tell_pause(source, &pause, None).await;
+                    }
                     self.summary.postponed += 1;
                     intake.come_back(&item, Some(Duration::from_micros(pause.us as u64)));
                 }
@@ -469,17 +536,26 @@ impl Worker {
     }
 
     /// Tells the guard what a job of a source cost, and whether it failed by its fault.
-    fn tell_guard(&mut self, event: &Event, spent: &Spent, failure: Option<&str>) {
+    async fn tell_guard(&mut self, event: &Event, spent: &Spent, failure: Option<&str>) {
         let node = Arc::clone(&self.node);
         let Some(source) = source_of(&node, event) else { return };
         let now_us = node.clock.now_us();
         if let Some(pause) = self.guard.note(&source.name, &source.budget, spent, failure.is_some(), now_us) {
-            self.progress.note(&format!(
-                "source `{}` fails again and again and is left alone for {} s: {}",
-                source.name,
-                pause.us / 1_000_000,
-                failure.unwrap_or_default()
-            ));
+            self.tell_pause(source, &pause, failure).await;
+        }
+    }
+
+    /// Tells that a source is left alone from now on: here, and as a row of `signals`.
+    async fn tell_pause(&mut self, source: &Source, pause: &Pause, failure: Option<&str>) {
+        let seconds = pause.us / 1_000_000;
+        let why = match failure {
+            Some(failure) => format!("fails again and again and is left alone for {seconds} s: {failure}"),
+            None => format!("has spent its `{}` of this hour and is left alone for {seconds} s", pause.cause),
+        };
+        self.progress.note(&format!("source `{}` {why}", source.name));
+        match signal_pause(&self.node, source, pause, failure).await {
+            Ok(()) => self.uncommitted += 1,
+            Err(error) => self.progress.note(&error.report()),
         }
     }
 
@@ -507,7 +583,7 @@ impl Worker {
         .boxed()
     }
 
-    fn note_ends(&mut self, intake: &mut Intake, items: &[Item], outcomes: Vec<Result<Outcome>>) -> Result<()> {
+    async fn note_ends(&mut self, intake: &mut Intake, items: &[Item], outcomes: Vec<Result<Outcome>>) -> Result<()> {
         for (item, outcome) in items.iter().zip(outcomes) {
             let event = &item.delivery.event;
             match outcome {
@@ -517,6 +593,7 @@ impl Worker {
                 }
                 Ok(Outcome::Handed(receipt)) => {
                     self.uncommitted += 1;
+                    intake.note_job(item, &receipt);
                     self.progress.ended(&receipt);
                     if self.committer.is_none() {
                         // Whoever commits may find that it was done before; here it counts as it ended.
@@ -524,7 +601,8 @@ impl Worker {
                     }
                     let has_failed = receipt.status == Status::Failed;
                     let error = receipt.error.as_deref().unwrap_or("no reason given");
-                    self.tell_guard(event, &spent(&self.node, &receipt), has_failed.then_some(error));
+                    let spent = spent(&self.node, &receipt);
+                    self.tell_guard(event, &spent, has_failed.then_some(error)).await;
                     match has_failed {
                         true => intake.come_back(item, None),
                         false => intake.end(item),
@@ -537,7 +615,8 @@ impl Worker {
                     self.progress.postponed(event, &error);
                     let spent = Spent { attempts: 1, ..Spent::default() };
                     let failure = error.chain();
-                    self.tell_guard(event, &spent, (error.kind() == Kind::Transient).then_some(failure.as_str()));
+                    let failure = (error.kind() == Kind::Transient).then_some(failure.as_str());
+                    self.tell_guard(event, &spent, failure).await;
                     intake.come_back(item, None);
                 }
                 Err(error) => return Err(error),
@@ -549,6 +628,7 @@ impl Worker {
     async fn commit_and_tell(&mut self) -> Result<()> {
         let committed = self.commit().await?;
         committed.receipts.iter().for_each(|receipt| self.summary.add(receipt));
+        committed.errors().for_each(|error| self.progress.note(&error.report()));
         if committed != Committed::default() {
             self.progress.committed(&committed);
         }
@@ -564,6 +644,25 @@ impl Worker {
         self.last_commit = Instant::now();
         Ok(committed)
     }
+}
+
+/// The folders and prefixes that a pond's inputs name.
+///
+/// # Errors
+/// [`Kind::BadConfig`] when one of them cannot be opened, or lies in the lake, or the lake in it.
+fn places(pond: &Pond, stores: &Stores) -> Result<Vec<Place>> {
+    let folder_of = |place: &Place| format!("{}/", place.url().trim_end_matches('/'));
+    let lake = folder_of(&Place::open(stores, &pond.config.lake, &pond.root)?);
+    let places = pond.config.place_urls().map(|url| Place::open(stores, url, &pond.root));
+    let places = places.collect::<Result<Vec<_>>>()?;
+    for place in &places {
+        let input = folder_of(place);
+        if lake.starts_with(&input) || input.starts_with(&lake) {
+            return Err(Error::bad_config(format!("the lake `{lake}` and the input `{input}` lie in each other"))
+                .hint("what millpond writes would be read again: give each a folder of its own"));
+        }
+    }
+    Ok(places)
 }
 
 /// The queues; an error when there is none.

@@ -1,11 +1,13 @@
 //! What the tests of several crates start and talk to. Everything here panics with a message when it fails: it is for
 //! tests alone.
 
+mod collector;
 mod function;
 mod http;
 mod ministack;
 mod zip;
 
+pub use self::collector::Collector;
 pub use self::function::{Answer, Function};
 pub use self::ministack::MiniStack;
 pub use self::zip::zip;

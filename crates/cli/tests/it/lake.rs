@@ -1,6 +1,8 @@
 //! `millpond lake` and `millpond erase`.
 
-use crate::pond::{APP_CONFIG, APP_SQL, Pond, app_log};
+use std::io::{BufRead, BufReader};
+
+use crate::pond::{APP_CONFIG, APP_SQL, Pond, app_log, millpond};
 
 /// A pond with so many files in its lake, each committed by itself.
 fn pond(files: u64) -> Pond {
@@ -79,4 +81,22 @@ fn what_is_old_goes_and_mistakes_are_told() {
     assert!(unknown.contains("the lake has no table `ap`") && unknown.contains("did you mean `app`?"), "{unknown}");
     pond.write("millpond.toml", format!("{config}[lake.retention]\nap = '3d'\n"));
     assert!(pond.millpond(&["lake", "expire"]).fails(1).stderr.contains("did you mean `app`?"));
+}
+
+#[test]
+fn a_process_that_commits_for_long_compacts_by_itself() {
+    let pond = pond(3);
+    let files = "select count(distinct _file) from app";
+    let before = pond.value(files);
+    pond.write("millpond.toml", "[[input]]\nurl = 'inbox'\n[lake]\ncompact_every = '1h'\n");
+    let mut committing = millpond(&pond.path("."), &["commit", "--watch", "--every", "1"]);
+    let mut committing = committing.stderr(std::process::Stdio::piped()).spawn().expect("millpond");
+    let mut lines = BufReader::new(committing.stderr.take().expect("stderr")).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.starts_with("compacted `app`: "));
+    committing.kill().expect("kill");
+    committing.wait().expect("end");
+    assert!(line.is_some(), "it ended without");
+    assert_eq!(pond.value(files), before);
+    let history = pond.millpond(&["lake", "history", "app", "--json"]).ok();
+    assert!(history.stdout.contains("OPTIMIZE"), "{}", history.stdout);
 }

@@ -16,3 +16,4 @@ mod run;
 mod samples;
 mod serve;
 mod sources;
+mod traces;

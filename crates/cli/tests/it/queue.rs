@@ -93,3 +93,39 @@ fn a_queue_is_drained_exactly_once_over_duplicates_and_crashes() {
     assert_eq!(summary(&lines)["files"]["done"], 0);
     assert_eq!(pond.value("select count(*) from app"), 180);
 }
+
+#[test]
+fn an_inventory_is_backfilled_in_place_of_a_listing() {
+    let Some(server) = MiniStack::start() else { return };
+    ["raw", "lake", "lists"].iter().for_each(|bucket| server.create_bucket(bucket));
+    let mut pond = Pond::with_app();
+    pond.write("millpond.toml", "[lake]\nurl = 's3://lake/security'\n");
+    for (key, value) in server.environment() {
+        pond.set(key, &value);
+    }
+    let mut rows = String::new();
+    for n in 0..4 {
+        let key = format!("logs/a-{n}.ndjson");
+        let body = app_log(n * 10);
+        server.put_object("raw", &key, body.as_bytes());
+        let modified = "2026-03-02T01:00:00.000Z";
+        rows.push_str(&format!("raw,logs%2Fa-{n}.ndjson,{},{modified},e{n}\n", body.len()));
+    }
+    let mut file = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut file, rows.as_bytes()).expect("gz");
+    let file = file.finish().expect("gz");
+    let key = "i/raw/all/data/1.csv.gz";
+    server.put_object("lists", key, &file);
+    let manifest = json!({"sourceBucket": "raw", "destinationBucket": "arn:aws:s3:::lists", "version": "2016-11-30",
+                          "creationTimestamp": "1514944800000", "fileFormat": "CSV",
+                          "fileSchema": "Bucket, Key, Size, LastModifiedDate, ETag",
+                          "files": [{"key": key, "size": file.len(), "MD5checksum": "x"}]});
+    server.put_object("lists", "i/raw/all/2026-03-02T01-00Z/manifest.json", manifest.to_string().as_bytes());
+    let url = "s3://lists/i/raw/all/2026-03-02T01-00Z/manifest.json";
+    let some = pond.millpond(&["backfill", "s3://raw/logs/a-3", "--inventory", url]).ok();
+    assert!(some.stderr.contains("the inventory of `raw` has 1 files"), "{}", some.stderr);
+    assert_eq!(pond.value("select count(*) from app"), 9);
+    pond.millpond(&["backfill", "--inventory", url]).ok();
+    assert_eq!(pond.value("select count(*) from app"), 36);
+    assert_eq!(pond.value("select count(*) from receipts where status = 'done'"), 4);
+}

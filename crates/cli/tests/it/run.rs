@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::pond::{APP_CONFIG, APP_SQL, PLAIN_CONFIG, Pond, Ran, app_log, millpond, summary};
 
@@ -371,4 +371,56 @@ fn a_lake_inside_an_input_is_refused() {
     pond.write("millpond.toml", "[[input]]\nurl = '.'\n");
     let ran = pond.millpond(&["run", "--once"]).fails(1);
     assert!(ran.stderr.contains("lie in each other"), "{}", ran.stderr);
+}
+
+/// The rows that say that a source is left alone.
+fn paused(pond: &Pond) -> Vec<Value> {
+    pond.query("select source, severity, entity, message, fields from signals where rule = 'source-paused'")
+}
+
+#[test]
+fn a_source_that_fails_again_and_again_shows_among_the_signals() {
+    let pond = Pond::empty();
+    pond.source("app", PLAIN_CONFIG, "select ts, 1 / (bytes - bytes) as broken from input");
+    for n in 0..12 {
+        pond.write(&format!("inbox/{n}.ndjson"), app_log(n));
+    }
+    pond.millpond(&["run", "--once"]).fails(4);
+    let rows = paused(&pond);
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(
+        (&rows[0]["source"], &rows[0]["severity"], &rows[0]["entity"]),
+        (&json!("app"), &json!("high"), &json!("app"))
+    );
+    let message = rows[0]["message"].as_str().expect("a message");
+    assert!(message.contains("left alone until 20") && message.contains("Divide by zero"), "{message}");
+    // It is no job's.
+    assert_eq!(pond.value("select count(*) from receipts where signals > 0"), 0);
+}
+
+#[test]
+fn a_budget_that_is_spent_shows_once_among_the_signals() {
+    let pond = Pond::empty();
+    pond.write("millpond.toml", "[[input]]\nurl = 'inbox'\n[budget]\njobs = 1\ngroup_files = 1\n");
+    pond.source("app", &format!("{PLAIN_CONFIG}[budget]\nattempts = 2\n"), "select ts, user from input");
+    for n in 0..6 {
+        pond.write(&format!("inbox/{n}.ndjson"), app_log(n * 10));
+    }
+    let ran = pond.millpond(&["run", "--once"]).fails(4);
+    let rows = paused(&pond);
+    let hour_turned = rows.len() == 2;
+    assert!(rows.len() == 1 || hour_turned, "{rows:?}\n{}", ran.stderr);
+    assert!(rows[0]["message"].as_str().expect("a message").contains("has spent its `attempts`"), "{rows:?}");
+    assert!(rows[0]["fields"].as_str().expect("fields").contains("\"cause\":\"attempts\""), "{rows:?}");
+}
+
+#[test]
+fn a_pending_commit_that_cannot_be_read_keeps_nobody_from_committing() {
+    let pond = Pond::with_app();
+    pond.write("lake/_pending/0.json", "{\"format\":2");
+    pond.write("inbox/a.ndjson", app_log(0));
+    let ran = pond.millpond(&["run", "--once"]).ok();
+    assert!(ran.stderr.contains("was put to `_unreadable/0.json`"), "{}", ran.stderr);
+    assert_eq!(pond.value("select count(*) from app"), 9);
+    assert!(pond.path("lake/_unreadable/0.json").is_file() && !pond.path("lake/_pending/0.json").exists());
 }

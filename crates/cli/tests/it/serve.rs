@@ -96,3 +96,24 @@ fn notices_need_the_token_where_there_is_one() {
     let ran = Pond::with_app().millpond(&["run", "--listen", "0.0.0.0:0"]).fails(1);
     assert!(ran.stderr.contains("MILLPOND_EVENTS_TOKEN"), "{}", ran.stderr);
 }
+
+#[test]
+fn inputs_that_are_added_while_it_watches_are_watched() {
+    let pond = Pond::with_app();
+    let worker = Listening::on(&pond, None);
+    pond.write("inbox/a.ndjson", app_log(0));
+    worker.metrics_with("millpond_files_total{source=\"app\",status=\"done\"} 1");
+    pond.write("more/b.ndjson", app_log(10));
+    pond.write("millpond.toml", "name = 'test'\n[[input]]\nurl = 'inbox'\n[[input]]\nurl = 'more'\n");
+    worker.metrics_with("millpond_files_total{source=\"app\",status=\"done\"} 2");
+    // What was watched before still is, and one that cannot be is refused.
+    pond.write("millpond.toml", "name = 'test'\n[[input]]\nurl = 'inbox'\n[[input]]\nurl = 'lake/app'\n");
+    pond.write("inbox/c.ndjson", app_log(20));
+    worker.metrics_with("millpond_files_total{source=\"app\",status=\"done\"} 3");
+    // A queue that does not exist is told of, and the rest goes on.
+    pond.write("millpond.toml", "name = 'test'\n[[input]]\nurl = 'inbox'\n[[input]]\nqueue = 'http://[broken'\n");
+    pond.write("inbox/d.ndjson", app_log(30));
+    worker.metrics_with("millpond_files_total{source=\"app\",status=\"done\"} 4");
+    drop(worker);
+    assert_eq!(pond.value("select count(*) from app"), 36);
+}

@@ -17,6 +17,8 @@ pub struct PondConfig {
     pub lake: String,
     /// For how many days rows are kept, by table; a table that is not named keeps them for ever.
     pub retention_days: Vec<(String, u64)>,
+    /// How often a process that commits for long compacts the lake by itself, in milliseconds; `None`: never.
+    pub compact_every_ms: Option<u64>,
     /// Memory for all jobs together.
     pub memory_bytes: u64,
     /// Memory for one job whose source does not say otherwise.
@@ -97,15 +99,16 @@ impl PondConfig {
         let name = top.text(problems, "name").unwrap_or_else(|| "pond".to_owned());
         let inputs =
             top.sections(problems, "input").into_iter().filter_map(|section| parse_input(section, problems)).collect();
-        let (lake, retention_days) = match top.section(problems, "lake") {
+        let lake = match top.section(problems, "lake") {
             Some(section) => parse_lake(section, problems),
-            None => Default::default(),
+            None => Lake::default(),
         };
         let mut config = Self {
             name,
             inputs,
-            lake: lake.unwrap_or_else(|| "lake".to_owned()),
-            retention_days,
+            lake: lake.url.unwrap_or_else(|| "lake".to_owned()),
+            retention_days: lake.retention_days,
+            compact_every_ms: lake.compact_every_ms,
             memory_bytes,
             job_memory_bytes: JOB_MEMORY_BYTES,
             jobs: None,
@@ -162,10 +165,24 @@ const GROUP_FILES: u64 = 256;
 /// How often an input is listed.
 const POLL_MS: u64 = 2_000;
 const MS_PER_DAY: u64 = 86_400_000;
+/// Each look lists the tables and reads their logs; more often it would find nothing that is worth writing again.
+const COMPACT_EVERY_MS_MIN: u64 = 60_000;
 
-/// Where the lake lies, and for how many days its tables keep rows.
-fn parse_lake(mut section: Section<'_>, problems: &mut Problems) -> (Option<String>, Vec<(String, u64)>) {
+/// `[lake]`, as it is written.
+#[derive(Default)]
+struct Lake {
+    url: Option<String>,
+    retention_days: Vec<(String, u64)>,
+    compact_every_ms: Option<u64>,
+}
+
+fn parse_lake(mut section: Section<'_>, problems: &mut Problems) -> Lake {
     let url = section.text(problems, "url");
+    let compact_every_ms = section.ms(problems, "compact_every");
+    if compact_every_ms.is_some_and(|ms| ms < COMPACT_EVERY_MS_MIN) {
+        let error = Error::bad_config("`compact_every` is less than a minute");
+        section.refuse(problems, "compact_every", &error.hint("an hour is often enough: `1h`"));
+    }
     let mut retention_days = Vec::new();
     for (table, text) in section.named_texts(problems, "retention") {
         match parse_days(&text) {
@@ -174,7 +191,7 @@ fn parse_lake(mut section: Section<'_>, problems: &mut Problems) -> (Option<Stri
         }
     }
     section.finish(problems);
-    (url, retention_days)
+    Lake { url, retention_days, compact_every_ms }
 }
 
 /// A time in whole days, such as `400d`.
@@ -257,6 +274,14 @@ mod tests {
         assert_eq!(kept, [("signals".to_owned(), 400), ("portal".to_owned(), 30)]);
         let (_, problems) = parse("[lake.retention]\nsignals = '36 h'\n");
         assert!(problems[0].contains("a table cannot keep its rows for `36 h`"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_lake_is_compacted_when_the_pond_says_how_often() {
+        let every = |text: &str| parse(text).0.and_then(|config| config.compact_every_ms);
+        assert_eq!((every(""), every("[lake]\ncompact_every = '1 h'\n")), (None, Some(3_600_000)));
+        let (_, problems) = parse("[lake]\ncompact_every = '5 s'\n");
+        assert!(problems[0].contains("`compact_every` is less than a minute"), "{problems:?}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use millpond_testkit::{Answer, Function};
+use millpond_testkit::{Answer, Collector, Function};
 use serde_json::{Value, json};
 
 use crate::pond::{Pond, ROWS, app_log, bootstrap};
@@ -193,4 +193,27 @@ fn a_function_that_is_wrong_does_not_start() {
     let pond = Pond::new();
     pond.write("pond/sources/app/transform.sql", "select nothing from nowhere");
     assert_eq!(function(&pond, &[]).invoke(json!({}), MINUTE), Answer::Exit(Some(1)));
+}
+
+#[test]
+fn traces_are_sent_before_the_answer() {
+    let pond = Pond::new();
+    let collector = Collector::start();
+    pond.write("raw/a.ndjson", app_log(0));
+    let mut function = function(&pond, &[("OTEL_EXPORTER_OTLP_ENDPOINT", collector.address())]);
+    let bodies = announce(&pond, &["a.ndjson"]);
+    assert_eq!(function.invoke(batch(&bodies), MINUTE), returned(&[]));
+    // Nothing is waited for: whoever has the answer can look.
+    let names = || {
+        let mut names: Vec<String> =
+            collector.spans().iter().map(|span| span["name"].as_str().expect("a name").to_owned()).collect();
+        names.sort();
+        names
+    };
+    let steps = ["ack", "decode", "fetch", "job", "plan", "receive", "route", "transform", "write"];
+    assert_eq!(names(), steps);
+    commit(&mut function);
+    assert_eq!(names(), [&["ack", "commit"], &steps[1..]].concat());
+    let trace = collector.spans()[0]["traceId"].clone();
+    assert!(collector.spans().iter().all(|span| span["traceId"] == trace), "{:?}", collector.spans());
 }

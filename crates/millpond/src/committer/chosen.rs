@@ -10,7 +10,7 @@ use millpond_core::{Error, Kind, Result};
 use super::pending::{Pending, PendingTable};
 use super::{Replaced, output_day, void};
 use crate::lake::{Lake, LakeFile};
-use crate::ledger::{Ledger, Question};
+use crate::ledger::{Ledger, Question, work_key};
 use crate::put::day_text;
 use crate::rewrite;
 
@@ -96,6 +96,7 @@ impl<'a> Chosen<'a> {
         let question = Question::of(receipt);
         let known = match self.work.get(&work_of(receipt)) {
             Some(known) => Some(*known),
+            None if receipt.status == Status::Gone => self.ledger.gone(question).await?,
             None => self.ledger.done(question).await?,
         };
         let replaces = receipt.replaces.as_deref().and_then(JobId::parse);
@@ -267,7 +268,7 @@ fn job_of(receipt: &Receipt) -> Result<JobId> {
 }
 
 fn work_of(receipt: &Receipt) -> WorkKey {
-    WorkKey::new(&receipt.object, &receipt.object_version, &receipt.source)
+    work_key(&receipt.object, &receipt.object_version, &receipt.source, receipt.status.name())
 }
 
 /// Makes a receipt that of a failed try: its rows do not fit the table. The event comes back.

@@ -46,7 +46,7 @@ pub(super) async fn done(group: &mut Group<'_>, job: &Job<'_>, done: Written, me
     let decode_us = (done.finished.decode_time.as_micros() as u64).saturating_sub(fetch_us);
     let transform_us = total_us.saturating_sub(fetch_us + decode_us + write_us);
     receipt.timings = Timings { fetch_us, decode_us, transform_us, write_us, total_us };
-    Ok(group.note(receipt))
+    Ok(group.note(job, receipt))
 }
 
 /// Takes a job that did not end well into its group: the file is put in quarantine, or the try is noted and the event
@@ -70,7 +70,7 @@ pub(super) fn stopped(group: &mut Group<'_>, job: &Job<'_>, error: Error, memory
     if status == Status::Quarantined {
         quarantine_file(group, job, &error)?;
     }
-    Ok(group.note(receipt))
+    Ok(group.note(job, receipt))
 }
 
 /// Takes what nobody understands of a notice into its group: a receipt, and its bytes in quarantine.
@@ -80,7 +80,7 @@ pub(super) fn refused_notice(group: &mut Group<'_>, job: &Job<'_>, problem: &Pro
     let receipt =
         Receipt { error_kind: Some(kind.to_owned()), error: Some(detail.clone()), ..job.receipt(Status::Quarantined) };
     quarantine(group, job, Reject { reason: kind, detail, raw: problem.raw.clone(), ..whole() })?;
-    Ok(group.note(receipt))
+    Ok(group.note(job, receipt))
 }
 
 /// Puts the row of the table `quarantine` for a whole file into the group's files. Its bytes stay where they are: the

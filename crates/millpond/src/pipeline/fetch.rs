@@ -15,6 +15,7 @@ use object_store::{GetOptions, GetResultPayload, ObjectMeta, ObjectStore};
 use tokio::task::JoinHandle;
 
 use super::{Delivery, Node, is_done};
+use crate::ledger::Question;
 use crate::store::version_of;
 
 /// Pieces of a remote object that are read ahead while the job decodes.
@@ -138,7 +139,7 @@ pub(super) async fn begin(node: &Node, source: Option<&Source>, delivery: &Deliv
 /// # Errors
 /// [`Kind::Transient`](millpond_core::Kind::Transient) when the store does not answer,
 /// [`Kind::Conflict`](millpond_core::Kind::Conflict) when it gives the announced version in another size.
-pub(super) async fn end(node: &Node, delivery: &Delivery, begun: Begun) -> Result<Fetched> {
+pub(super) async fn end(node: &Node, source: Option<&Source>, delivery: &Delivery, begun: Begun) -> Result<Fetched> {
     let (announced, asked) = match begun {
         Begun::Ended(fetched) => return Ok(fetched),
         Begun::Asked(announced, asked) => (announced, asked),
@@ -148,7 +149,11 @@ pub(super) async fn end(node: &Node, delivery: &Delivery, begun: Begun) -> Resul
     let got = got.map_err(|error| Error::bug(format!("the fetch of `{}` panicked", event.uri)).because(error))?;
     let (meta, body) = match got {
         Ok(got) => got,
-        Err(object_store::Error::NotFound { .. }) => return Ok(Fetched::Gone(announced)),
+        Err(object_store::Error::NotFound { .. }) => {
+            // A replay does again what was done, and wants to hear of it.
+            let is_known = delivery.replaces.is_none() && is_known_gone(node, source, &announced).await?;
+            return Ok(if is_known { Fetched::Done } else { Fetched::Gone(announced) });
+        }
         Err(error) => return Err(Error::transient(format!("failed to fetch `{}`", event.uri)).because(error)),
     };
     let version = version_of(&meta);
@@ -165,7 +170,15 @@ pub(super) async fn end(node: &Node, delivery: &Delivery, begun: Begun) -> Resul
     if !is_announced && is_done(node, &object.clone().into()).await? {
         return Ok(Fetched::Done);
     }
-    Ok(Fetched::Object(object, Input { inner: reader(node, body), meter: Meter::default() }))
+    Ok(Fetched::Object(object, Input { inner: reader(&node.io, body), meter: Meter::default() }))
+}
+
+/// Whether the ledger says that an object was gone before.
+async fn is_known_gone(node: &Node, source: Option<&Source>, object: &Object) -> Result<bool> {
+    let Some(ledger) = &node.ledger else { return Ok(false) };
+    let source = source.map_or("", |source| &source.name);
+    let Object { uri, version, modified_us, .. } = object;
+    Ok(ledger.gone(Question { uri, version, source, modified_us: *modified_us }).await?.is_some())
 }
 
 /// An object as far as its event tells.
@@ -198,14 +211,27 @@ async fn get(store: Arc<dyn ObjectStore>, path: Path) -> object_store::Result<(O
     Ok((meta, body))
 }
 
-fn reader(node: &Node, body: Body) -> Box<dyn Read + Send> {
+/// What the store tells of an object, and its bytes as a reader that may block its thread.
+///
+/// # Errors
+/// The store's, as they are.
+pub(crate) async fn open_object(
+    io: &tokio::runtime::Handle,
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+) -> object_store::Result<(ObjectMeta, Box<dyn Read + Send>)> {
+    let (meta, body) = get(store, path).await?;
+    Ok((meta, reader(io, body)))
+}
+
+fn reader(io: &tokio::runtime::Handle, body: Body) -> Box<dyn Read + Send> {
     match body {
         Body::File(file) => Box::new(file),
         Body::Whole(bytes) => Box::new(bytes.reader()),
         Body::Pieces(mut pieces) => {
             let (mut sender, receiver) = futures::channel::mpsc::channel(READ_AHEAD);
             // The network runs elsewhere: this job's thread waits for pieces and decodes them.
-            node.io.spawn(async move {
+            io.spawn(async move {
                 while let Some(piece) = pieces.next().await {
                     if sender.send(piece).await.is_err() {
                         return;

@@ -1,17 +1,18 @@
 //! The jobs of one source that share the files that they write, and what they hand over together.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use millpond_core::event::Object;
 use millpond_core::job::{JobId, WorkKey};
-use millpond_core::receipt::Receipt;
+use millpond_core::receipt::{Receipt, Status};
 use millpond_core::source::Duplicates;
 use millpond_core::{Error, Result};
 use millpond_engine::prepare::Prepared;
 use sha2::{Digest, Sha256};
 
 use super::write::{Rows, Writers};
-use super::{Destination, Node, Outcome};
+use super::{Destination, Job, Node, Outcome};
 use crate::committer::{Pending, PendingTable, output};
 use crate::crash;
 
@@ -24,6 +25,8 @@ pub(super) struct Group<'a> {
     /// Files of jobs that are too large to share one.
     tables: Vec<PendingTable>,
     receipts: Vec<Receipt>,
+    /// When each receipt's job started, and how long it was planned before.
+    pub(super) started: Vec<(Instant, Duration)>,
     work: HashSet<WorkKey>,
     contents: HashMap<String, JobId>,
 }
@@ -45,6 +48,7 @@ impl<'a> Group<'a> {
             writers: None,
             tables: Vec::new(),
             receipts: Vec::new(),
+            started: Vec::new(),
             work: HashSet::new(),
             contents: HashMap::new(),
         }
@@ -93,11 +97,12 @@ impl<'a> Group<'a> {
     }
 
     /// Notes the end of a job.
-    pub(super) fn note(&mut self, receipt: Receipt) -> Taken {
-        if receipt.status.is_final() {
+    pub(super) fn note(&mut self, job: &Job<'_>, receipt: Receipt) -> Taken {
+        if receipt.status.is_final() && receipt.status != Status::Gone {
             self.work.insert(WorkKey::new(&receipt.object, &receipt.object_version, &receipt.source));
         }
         self.receipts.push(receipt);
+        self.started.push((job.started, job.planned));
         Taken::Receipt(self.receipts.len() - 1)
     }
 

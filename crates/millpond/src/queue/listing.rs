@@ -12,7 +12,7 @@ use millpond_core::event::Object;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Handle, Message, Queue};
+use super::{Body, Handle, Inventory, Message, Queue};
 use crate::committer::documents::{delete, put, read_json};
 use crate::lake::Lake;
 use crate::store::Place;
@@ -25,8 +25,15 @@ const FORMAT: u32 = 1;
 /// A listing that is gone through once. What is released is left for another listing.
 pub struct ListQueue {
     name: String,
-    objects: tokio::sync::Mutex<Fuse<BoxStream<'static, Result<Object>>>>,
+    objects: tokio::sync::Mutex<Fuse<BoxStream<'static, Result<Listed>>>>,
     checkpoint: Option<Checkpoint>,
+}
+
+/// An object, and what a listing can go on behind.
+pub(super) struct Listed {
+    pub(super) object: Object,
+    /// The object's address, or where it stands.
+    pub(super) mark: String,
 }
 
 /// How far a listing came, kept in the lake so that another run goes on from there.
@@ -43,7 +50,7 @@ struct Walked {
     next: u64,
     numbers: BTreeMap<String, u64>,
     open: BTreeMap<u64, (String, bool)>,
-    /// The last object before which everything is acknowledged, and how many were since it was written down.
+    /// The mark of the last object before which everything is acknowledged, and how many were since it was written down.
     reached: Option<String>,
     unsaved: usize,
 }
@@ -53,14 +60,19 @@ struct Walked {
 struct Reached {
     format: u32,
     url: String,
-    /// The address of the last object before which everything is acknowledged.
+    /// The mark of the last object before which everything is acknowledged.
     after: String,
 }
 
 impl ListQueue {
     /// The queue of these objects, which people know by `name`.
     pub fn new(name: impl Into<String>, objects: BoxStream<'static, Result<Object>>) -> Self {
-        Self { name: name.into(), objects: tokio::sync::Mutex::new(objects.fuse()), checkpoint: None }
+        let listed = objects.map(|object| object.map(|object| Listed { mark: object.uri.clone(), object }));
+        Self::with(name.into(), listed.boxed(), None)
+    }
+
+    fn with(name: String, listed: BoxStream<'static, Result<Listed>>, checkpoint: Option<Checkpoint>) -> Self {
+        Self { name, objects: tokio::sync::Mutex::new(listed.fuse()), checkpoint }
     }
 
     /// The queue of the objects of a place, from where an interrupted run over the same place left off. Local folders
@@ -72,20 +84,35 @@ impl ListQueue {
         if place.folder().is_some() {
             return Ok(Self::new(place.url(), place.list()));
         }
-        let url = place.url();
-        let hash = blake3::hash(url.as_bytes()).to_hex();
-        let path = Path::from(format!("_state/listing-{}.json", &hash[..16]));
-        let reached: Option<Reached> = read_json(&lake, &path).await?;
-        let objects = match &reached {
-            Some(reached) => place.list_after(&reached.after),
+        let (checkpoint, after) = Checkpoint::open(lake, place.url()).await?;
+        let objects = match &after {
+            Some(after) => place.list_after(after),
             None => place.list(),
         };
-        let checkpoint = Checkpoint { lake, path, url: url.clone(), walked: Mutex::default() };
-        Ok(Self { checkpoint: Some(checkpoint), ..Self::new(url, objects) })
+        Ok(Self { checkpoint: Some(checkpoint), ..Self::new(place.url(), objects) })
+    }
+
+    /// The queue of the objects of an inventory, from where an interrupted run over the same one left off.
+    ///
+    /// # Errors
+    /// As [`ListQueue::resumed`].
+    pub async fn of_inventory(inventory: Inventory, lake: Arc<Lake>) -> Result<Self> {
+        let name = inventory.name();
+        let (checkpoint, after) = Checkpoint::open(lake, name.clone()).await?;
+        Ok(Self::with(name, inventory.list(after.as_deref()), Some(checkpoint)))
     }
 }
 
 impl Checkpoint {
+    /// The checkpoint of a listing, and the mark that an interrupted run left.
+    async fn open(lake: Arc<Lake>, url: String) -> Result<(Self, Option<String>)> {
+        let hash = blake3::hash(url.as_bytes()).to_hex();
+        let path = Path::from(format!("_state/listing-{}.json", &hash[..16]));
+        let reached: Option<Reached> = read_json(&lake, &path).await?;
+        let checkpoint = Self { lake, path, url, walked: Mutex::default() };
+        Ok((checkpoint, reached.map(|reached| reached.after)))
+    }
+
     fn walked(&self) -> MutexGuard<'_, Walked> {
         self.walked.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,9 +135,9 @@ impl Checkpoint {
 }
 
 impl Walked {
-    fn give(&mut self, uri: &str) {
-        self.numbers.insert(uri.to_owned(), self.next);
-        self.open.insert(self.next, (uri.to_owned(), false));
+    fn give(&mut self, listed: &Listed) {
+        self.numbers.insert(listed.object.uri.clone(), self.next);
+        self.open.insert(self.next, (listed.mark.clone(), false));
         self.next += 1;
     }
 
@@ -143,12 +170,12 @@ impl Queue for ListQueue {
         let mut objects = self.objects.lock().await;
         let mut messages = Vec::new();
         while messages.len() < max {
-            let Some(object) = objects.next().await else { break };
-            let object = object?;
+            let Some(listed) = objects.next().await else { break };
+            let listed = listed?;
             if let Some(checkpoint) = &self.checkpoint {
-                checkpoint.walked().give(&object.uri);
+                checkpoint.walked().give(&listed);
             }
-            messages.push(message(object, 1));
+            messages.push(message(listed.object, 1));
         }
         Ok(if messages.is_empty() && max > 0 { None } else { Some(messages) })
     }

@@ -1,16 +1,24 @@
 //! What goes from a lake, what stays, and what is written down about it.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
+use futures::TryStreamExt;
+use millpond::clock::Clock;
 use millpond::compaction::{Layout, compact};
 use millpond::erase::erase;
 use millpond::expire::{check_names, expire};
 use millpond::lake::{Lake, provider_of};
+use millpond::maintenance::Maintenance;
 use millpond::vacuum::{RETENTION_MS, check_retention, vacuum};
-use object_store::ObjectStoreExt;
+use millpond_core::config::{PondConfig, Problems};
+use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::compaction::{NOW_US, layout};
 use crate::landing::{Landed, TABLE, US_PER_DAY, commit, landed, open, query, rows};
+
+const HOUR_US: i64 = 3_600_000_000;
 
 fn now_us() -> i64 {
     chrono::Utc::now().timestamp_micros()
@@ -178,4 +186,83 @@ async fn foreign_readers_read_what_was_compacted() {
     let output = std::process::Command::new(python).args(["-c", READ]).arg(table).output().expect("python");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), format!("[{}]", expected.join(", ")));
+}
+
+/// What the next round does, once it is over; nothing when none is due.
+async fn round(maintenance: &mut Maintenance, config: &PondConfig) -> Vec<String> {
+    let mut told = maintenance.tick(config, &[]);
+    while told.is_empty() && maintenance.is_running() {
+        tokio::task::yield_now().await;
+        told = maintenance.tick(config, &[]);
+    }
+    told
+}
+
+#[tokio::test]
+async fn a_lake_is_looked_after_as_often_as_the_pond_says() {
+    let folder = tempfile::tempdir().expect("folder");
+    let lake = open(folder.path());
+    commit(&lake, &landed(40, 2, 10), 20).await;
+    let before = rows(&lake, TABLE).await;
+    let text = "[lake]\ncompact_every = '1h'\n[lake.retention]\napp = '30d'\n";
+    let config = PondConfig::parse("millpond.toml", text, 1, &mut Problems::default()).expect("config");
+    let time_us = Arc::new(AtomicI64::new(NOW_US));
+    let told_us = Arc::clone(&time_us);
+    let clock = Clock::new(move || told_us.load(Ordering::SeqCst));
+    let pass = |us: i64| time_us.fetch_add(us, Ordering::SeqCst);
+
+    let mut never = Maintenance::new(Arc::clone(&lake), clock.clone());
+    let silent = PondConfig { compact_every_ms: None, ..config.clone() };
+    assert!(never.tick(&silent, &[]).is_empty() && !never.is_running());
+
+    let mut one = Maintenance::new(Arc::clone(&lake), clock.clone());
+    let told = round(&mut one, &config).await;
+    assert!(told.iter().any(|line| line.starts_with("compacted `app`: 40 files")), "{told:?}");
+    assert_eq!(rows(&lake, TABLE).await, before);
+    // Within the hour nothing is done, whatever comes; another process finds nothing left.
+    commit(&lake, &[Landed { number: 900, day: 0, rows: 10, has_user: true }], 1).await;
+    commit(&lake, &[Landed { number: 901, day: 0, rows: 10, has_user: true }], 1).await;
+    pass(HOUR_US - 1);
+    assert!(round(&mut one, &config).await.is_empty());
+    pass(1);
+    let told = round(&mut one, &config).await;
+    assert!(told.iter().any(|line| line.starts_with("compacted `app`: ")), "{told:?}");
+    assert!(round(&mut Maintenance::new(Arc::clone(&lake), clock.clone()), &config).await.is_empty());
+
+    // A month later the first day's rows go, then the second's; the files go once no version of a week names them.
+    pass(24 * US_PER_DAY);
+    let told = round(&mut one, &config).await;
+    assert!(told.iter().any(|line| line.starts_with("expired `app`: 220 rows of 1 days")), "{told:?}");
+    assert_eq!(cell(&lake, "select count(*) from app").await, "200");
+    let files = stored(&lake).await;
+    time_us.store(now_us() + 8 * US_PER_DAY, Ordering::SeqCst);
+    let told = round(&mut one, &config).await;
+    assert!(told.iter().any(|line| line.starts_with("vacuumed `app`: ")), "{told:?}");
+    assert!(stored(&lake).await < files);
+    assert_eq!(cell(&lake, "select count(*) from app").await, "0");
+}
+
+#[tokio::test]
+async fn two_processes_may_look_after_a_lake_at_once() {
+    let folder = tempfile::tempdir().expect("folder");
+    let lake = open(folder.path());
+    commit(&lake, &landed(30, 3, 10), 30).await;
+    let before = rows(&lake, TABLE).await;
+    let text = "[lake]\ncompact_every = '1h'\n";
+    let config = PondConfig::parse("millpond.toml", text, 1, &mut Problems::default()).expect("config");
+    let new = || Maintenance::new(open(folder.path()), Clock::new(|| NOW_US));
+    let (mut one, mut two) = (new(), new());
+    let told = [&mut one, &mut two].map(|maintenance| maintenance.tick(&config, &[]));
+    assert!(told.iter().all(Vec::is_empty));
+    // Somebody commits meanwhile.
+    commit(&lake, &[Landed { number: 900, day: 0, rows: 10, has_user: true }], 1).await;
+    let told = [round(&mut one, &config).await, round(&mut two, &config).await];
+    assert!(told.iter().flatten().all(|line| line.starts_with("compacted")), "{told:?}");
+    assert_eq!(rows(&lake, TABLE).await.len(), before.len() + 10);
+    assert_eq!(cell(&lake, "select count(*) from receipts").await, "31");
+}
+
+/// Files of a table, whoever names them.
+async fn stored(lake: &Lake) -> usize {
+    lake.store.list(Some(&TABLE.into())).try_collect::<Vec<_>>().await.expect("list").len()
 }

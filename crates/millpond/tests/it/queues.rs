@@ -2,5 +2,6 @@
 
 mod answers;
 mod contract;
+mod inventory;
 mod memory;
 mod sqs;
