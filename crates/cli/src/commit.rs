@@ -1,13 +1,17 @@
 //! `millpond commit`: commit what workers handed over.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use millpond::clock::Clock;
 use millpond::committer::{Committed, Committer};
+use millpond::lake::Lake;
 use millpond::ledger::Ledger;
+use millpond::pond::Pond;
+use millpond::signals::{Choice, Run, Runner};
 use millpond_core::units::format_count;
 use millpond_core::{Kind, Result};
 use serde_json::json;
@@ -29,7 +33,8 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<ExitCode> {
     let lake = Arc::new(run::lake(pond)?);
-    let mut committer = Committer::new(Arc::clone(&lake), Arc::new(Ledger::new(lake)));
+    let mut committer = Committer::new(Arc::clone(&lake), Arc::new(Ledger::new(Arc::clone(&lake))));
+    let mut signals = Signals::new(pond, Arc::clone(&lake))?;
     let mut stopped = stop::on_signal();
     loop {
         match committer.commit_pending().await {
@@ -43,9 +48,46 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
         if !arguments.watch {
             return Ok(ExitCode::SUCCESS);
         }
+        signals.run_due().await;
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(arguments.every)) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(ExitCode::from(stop::INTERRUPTED)),
+        }
+    }
+}
+
+/// The signals over the lake, run between commits. Whatever is wrong with them or the pond keeps nobody from committing.
+struct Signals {
+    root: PathBuf,
+    lake: Arc<Lake>,
+    stamp: Option<u64>,
+    runner: Option<Runner>,
+}
+
+impl Signals {
+    fn new(pond: Option<&Path>, lake: Arc<Lake>) -> Result<Self> {
+        Ok(Self { root: run::root(pond)?, lake, stamp: None, runner: None })
+    }
+
+    async fn run_due(&mut self) {
+        self.reload().await;
+        let Some(runner) = &self.runner else { return };
+        let mut tell = |run: &Run| run.note().iter().for_each(|text| eprintln!("{text}"));
+        if let Err(error) = runner.run_due(&Choice::default(), &mut tell).await {
+            eprintln!("{}", error.report());
+        }
+    }
+
+    /// Reads the pond again if a file of it changed.
+    async fn reload(&mut self) {
+        let stamp = Some(Pond::stamp(&self.root));
+        if stamp == self.stamp {
+            return;
+        }
+        self.stamp = stamp;
+        match Pond::load(&self.root).await {
+            Ok(pond) => self.runner = Some(Runner::new(Arc::clone(&self.lake), Arc::new(pond), Clock::system())),
+            Err(error) => eprintln!("no signals run over the lake: {}", error.report()),
         }
     }
 }

@@ -18,6 +18,7 @@ mod replay;
 mod run;
 mod serve;
 mod shell;
+mod signals;
 mod source;
 mod stats;
 mod stop;
@@ -69,6 +70,7 @@ async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
         Command::Stats(arguments) => stats::run(pond, &arguments).await,
         Command::Lake(arguments) => lake::run(pond, arguments.command).await,
         Command::Erase(arguments) => erase::run(pond, &arguments).await,
+        Command::Signals(arguments) => signals::run(pond, arguments.command).await,
         Command::Source(arguments) => source::run(pond, arguments.command),
     }
 }

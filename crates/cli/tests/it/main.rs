@@ -15,4 +15,5 @@ mod replay;
 mod run;
 mod samples;
 mod serve;
+mod signals;
 mod sources;
