@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Lake(LakeArguments),
     /// Erase the rows for which a predicate is true, and keep the proof
     Erase(crate::erase::Arguments),
+    /// Run signals over the lake, test them, and tell what they would have found
+    Signals(SignalsArguments),
     /// Work on sources
     Source(SourceArguments),
     /// Match files with Sigma rules, without a pond
@@ -65,6 +67,12 @@ pub(crate) struct QuarantineArguments {
 pub(crate) struct LakeArguments {
     #[command(subcommand)]
     pub(crate) command: crate::lake::Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignalsArguments {
+    #[command(subcommand)]
+    pub(crate) command: crate::signals::Command,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! `millpond commit`: commit what workers handed over.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,11 @@ use std::time::Duration;
 use clap::Args;
 use millpond::clock::Clock;
 use millpond::committer::{Committed, Committer};
+use millpond::lake::Lake;
 use millpond::ledger::Ledger;
 use millpond::maintenance::Maintenance;
 use millpond::pond::Pond;
+use millpond::signals::{Choice, Run, Runner};
 use millpond_core::units::format_count;
 use millpond_core::{Kind, Result};
 use serde_json::json;
@@ -37,7 +39,8 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
     let is_kept = arguments.watch && config.compact_every_ms.is_some();
     let sources = if is_kept { Pond::sources_of(&root)? } else { Vec::new() };
     let mut maintenance = is_kept.then(|| Maintenance::new(Arc::clone(&lake), Clock::system()));
-    let mut committer = Committer::new(Arc::clone(&lake), Arc::new(Ledger::new(lake)));
+    let mut committer = Committer::new(Arc::clone(&lake), Arc::new(Ledger::new(Arc::clone(&lake))));
+    let mut signals = Signals::new(pond, Arc::clone(&lake))?;
     let mut stopped = stop::on_signal();
     loop {
         match committer.commit_pending().await {
@@ -54,9 +57,46 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
         if let Some(maintenance) = &mut maintenance {
             maintenance.tick(&config, &sources).iter().for_each(|text| eprintln!("{text}"));
         }
+        signals.run_due().await;
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(arguments.every)) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(ExitCode::from(stop::INTERRUPTED)),
+        }
+    }
+}
+
+/// The signals over the lake, run between commits. Whatever is wrong with them or the pond keeps nobody from committing.
+struct Signals {
+    root: PathBuf,
+    lake: Arc<Lake>,
+    stamp: Option<u64>,
+    runner: Option<Runner>,
+}
+
+impl Signals {
+    fn new(pond: Option<&Path>, lake: Arc<Lake>) -> Result<Self> {
+        Ok(Self { root: run::root(pond)?, lake, stamp: None, runner: None })
+    }
+
+    async fn run_due(&mut self) {
+        self.reload().await;
+        let Some(runner) = &self.runner else { return };
+        let mut tell = |run: &Run| run.note().iter().for_each(|text| eprintln!("{text}"));
+        if let Err(error) = runner.run_due(&Choice::default(), &mut tell).await {
+            eprintln!("{}", error.report());
+        }
+    }
+
+    /// Reads the pond again if a file of it changed.
+    async fn reload(&mut self) {
+        let stamp = Some(Pond::stamp(&self.root));
+        if stamp == self.stamp {
+            return;
+        }
+        self.stamp = stamp;
+        match Pond::load(&self.root).await {
+            Ok(pond) => self.runner = Some(Runner::new(Arc::clone(&self.lake), Arc::new(pond), Clock::system())),
+            Err(error) => eprintln!("no signals run over the lake: {}", error.report()),
         }
     }
 }

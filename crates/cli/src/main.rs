@@ -20,6 +20,7 @@ mod scan;
 mod serve;
 mod shell;
 mod sigma;
+mod signals;
 mod source;
 mod stats;
 mod stop;
@@ -91,6 +92,7 @@ async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
         Command::Stats(arguments) => stats::run(pond, &arguments).await,
         Command::Lake(arguments) => lake::run(pond, arguments.command).await,
         Command::Erase(arguments) => erase::run(pond, &arguments).await,
+        Command::Signals(arguments) => signals::run(pond, arguments.command).await,
         Command::Source(arguments) => source::run(pond, arguments.command),
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Sigma(arguments) => sigma::run(&arguments.command),

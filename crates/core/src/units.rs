@@ -75,6 +75,14 @@ pub fn format_us(us: u64) -> String {
     }
 }
 
+/// Prints a span of time as it is written in configuration, in whole seconds: `90s`, `15m`, `30d`.
+pub fn format_span_us(us: i64) -> String {
+    let seconds = us.div_euclid(1_000_000);
+    let units = [("d", 86_400), ("h", 3_600), ("m", 60)];
+    let unit = units.into_iter().find(|(_, length)| seconds != 0 && seconds % length == 0);
+    unit.map_or_else(|| format!("{seconds}s"), |(name, length)| format!("{}{name}", seconds / length))
+}
+
 /// The name among `known` that `name` was most likely meant to be, if any is near enough to suggest.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance_max = (name.chars().count() / 3).clamp(1, 3);
@@ -121,6 +129,8 @@ mod tests {
         assert_eq!(parse_ms("500ms").expect("duration"), 500);
         assert!(parse_ms("soon").is_err());
         assert_eq!(format_us(185_000_000), "3 m 05 s");
+        let spans = [(90, "90s"), (900, "15m"), (7_200, "2h"), (30 * 86_400, "30d")];
+        spans.iter().for_each(|(seconds, text)| assert_eq!(format_span_us(seconds * 1_000_000), *text));
     }
 
     #[test]

@@ -191,7 +191,7 @@ pub fn root_message(error: &DataFusionError) -> String {
 
 /// The line that an error is about: the planner's own position where it has one, else the first line that names what
 /// the message quotes.
-pub(crate) fn line_of(sql: &Sql, error: &DataFusionError) -> usize {
+pub fn line_of(sql: &Sql, error: &DataFusionError) -> usize {
     let mut next = Some(error);
     while let Some(error) = next {
         next = match error {

@@ -21,7 +21,7 @@ pub use state::State;
 use millpond_core::Result;
 use millpond_core::config::Problems;
 use millpond_core::signal::Signal;
-use millpond_engine::{lint, prepare};
+use millpond_engine::{lint, prepare, sql};
 
 use crate::pond::Pond;
 
@@ -38,11 +38,8 @@ pub struct Periodic {
 /// `problems`.
 pub async fn check(pond: &Pond, problems: &mut Problems) {
     for periodic in &pond.periodic {
-        let sql = &periodic.signal.sql;
         if let Some((_, plan)) = plan(pond, &periodic.signal, problems).await {
             prepare::check_signal(&periodic.signal, plan.schema().as_arrow(), problems);
-        } else if problems.found.is_empty() {
-            problems.add(&sql.file, 1, &millpond_core::Error::bug("a signal without problems was not planned"));
         }
     }
 }
@@ -60,22 +57,34 @@ type Planned = (datafusion::execution::session_state::SessionState, datafusion::
 
 /// The plan of a signal over tables without rows.
 async fn plan(pond: &Pond, signal: &Signal, problems: &mut Problems) -> Option<Planned> {
-    let planned = async {
-        let context = session::over_given(pond, signal, session::EPOCH, &Default::default())?;
-        let state = context.state();
-        let statement = millpond_engine::sql::parse_query(&state, &signal.sql.text)?;
-        let plan =
-            state.statement_to_plan(statement).await.map_err(|error| session::plan_error(pond, signal, &error))?;
-        Ok::<_, millpond_core::Error>((state, plan))
-    };
-    match planned.await {
-        Ok(planned) => Some(planned),
+    let sql = &signal.sql;
+    let opened = session::over_given(pond, signal, session::EPOCH, &Default::default());
+    let parsed = opened.and_then(|context| {
+        let statement = sql::parse_query(&context.state(), &sql.text)?;
+        Ok((context.state(), statement))
+    });
+    let (state, statement) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
-            let line = millpond_engine::sql::line_in_message(&signal.sql.text, &error.chain());
-            problems.add(&signal.sql.file, line, &error);
+            problems.add(&sql.file, sql::line_in_message(&sql.text, &error.chain()), &error);
+            return None;
+        }
+    };
+    match state.statement_to_plan(statement).await {
+        Ok(plan) => Some((state, plan)),
+        Err(error) => {
+            problems.add(&sql.file, sql::line_of(sql, &error), &session::plan_error(pond, signal, &error));
             None
         }
     }
+}
+
+/// Rows of the table `signals` as JSON objects; what is NULL is left out.
+///
+/// # Errors
+/// [`Kind::Bug`](millpond_core::Kind::Bug) when they cannot be written as JSON.
+pub fn as_json(rows: &arrow::array::RecordBatch) -> Result<Vec<serde_json::Map<String, serde_json::Value>>> {
+    crate::source_test::to_rows(std::slice::from_ref(rows))
 }
 
 /// The periodic signals of these names, or all.

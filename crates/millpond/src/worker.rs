@@ -26,6 +26,7 @@ use crate::maintenance::Maintenance;
 use crate::pipeline::{Delivery, Node, Outcome, is_done, process, quarantine_notice, signal_pause};
 use crate::pond::Pond;
 use crate::queue::{Body, Inventory, ListQueue, Message, Queue, SqsQueue, WatchQueue};
+use crate::signals::{self, Choice, Runner};
 use crate::store::{Place, Stores};
 
 /// Events that wait for a job: enough to keep every job busy and to let small files share their files.
@@ -42,6 +43,8 @@ const RECEIVE_RETRY: Duration = Duration::from_secs(5);
 const COMMIT_JOBS: usize = 1_000;
 /// Time after which it is called for fewer.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(2);
+/// How often a worker that watches and commits looks for windows of signals that are due.
+const SIGNALS_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the worker looks whether something is due.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -132,6 +135,7 @@ pub struct Worker {
     guard: Guard,
     uncommitted: usize,
     last_commit: Instant,
+    signals: Background,
     /// Objects that were written before are passed over: microseconds since 1970 in UTC.
     since_us: Option<i64>,
 }
@@ -191,6 +195,7 @@ impl Worker {
             guard: Guard::default(),
             uncommitted: 0,
             last_commit: Instant::now(),
+            signals: Background::default(),
             since_us: None,
         };
         let committed = worker.commit().await?;
@@ -412,6 +417,7 @@ impl Worker {
                         Reload::Sources => intake.queues.iter().for_each(|queue| queue.tell_again()),
                         Reload::Inputs => is_over = true,
                     }
+                    self.run_signals();
                     self.maintain();
                 }
             }
@@ -431,6 +437,13 @@ impl Worker {
         if self.committer.is_some() {
             let done = self.maintenance.tick(&self.node.pond.config, &self.node.pond.sources);
             done.iter().for_each(|text| self.progress.note(text));
+        }
+    }
+
+    /// Runs the signals that are due beside the jobs, one call at a time: what is cut off is run again.
+    fn run_signals(&mut self) {
+        if self.committer.is_some() && !self.node.pond.periodic.is_empty() {
+            self.signals.run(&self.node, &self.progress);
         }
     }
 
@@ -663,6 +676,38 @@ fn places(pond: &Pond, stores: &Stores) -> Result<Vec<Place>> {
         }
     }
     Ok(places)
+}
+
+/// The signals over the lake, while they run beside the jobs.
+#[derive(Default)]
+struct Background {
+    task: Option<tokio::task::JoinHandle<()>>,
+    started: Option<Instant>,
+}
+
+impl Background {
+    /// Starts what is due unless it runs still or was looked at a moment ago.
+    fn run(&mut self, node: &Arc<Node>, progress: &Arc<dyn Progress>) {
+        let is_running = self.task.as_ref().is_some_and(|task| !task.is_finished());
+        if is_running || self.started.is_some_and(|started| started.elapsed() < SIGNALS_INTERVAL) {
+            return;
+        }
+        self.started = Some(Instant::now());
+        let progress = Arc::clone(progress);
+        let runner = Runner::new(Arc::clone(&node.lake), Arc::clone(&node.pond), node.clock.clone());
+        self.task = Some(tokio::spawn(async move {
+            let mut tell = |run: &signals::Run| run.note().iter().for_each(|text| progress.note(text));
+            if let Err(error) = runner.run_due(&Choice::default(), &mut tell).await {
+                progress.note(&error.report());
+            }
+        }));
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.task.iter().for_each(tokio::task::JoinHandle::abort);
+    }
 }
 
 /// The queues; an error when there is none.

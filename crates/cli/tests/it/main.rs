@@ -15,5 +15,6 @@ mod replay;
 mod run;
 mod samples;
 mod serve;
+mod signals;
 mod sources;
 mod traces;

@@ -82,7 +82,11 @@ pub(crate) fn signal_rows(finder: Finder<'_>, rows: &RecordBatch) -> Result<Reco
         constant(Some(signal.severity.name())),
         constant(signal.technique().as_deref()),
         named(entity, DataType::Utf8)?,
-        named("time", time)?,
+        match window {
+            // A window's finding without a time is as old as the window.
+            Some((_, end_us)) if rows.column_by_name("time").is_none() => times(Some(end_us - 1), count),
+            _ => named("time", time)?,
+        },
         named("message", DataType::Utf8)?,
         fields_json(rows, source.is_none())?,
         constant(file),

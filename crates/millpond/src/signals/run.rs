@@ -50,6 +50,19 @@ pub struct Run {
     pub error: Option<Error>,
 }
 
+impl Run {
+    /// What a person may want to know of it; `None`: nothing was found.
+    pub fn note(&self) -> Option<String> {
+        match (&self.error, self.rows.num_rows()) {
+            (Some(error), _) => Some(error.report()),
+            (None, 0) => None,
+            (None, rows) => {
+                Some(format!("signal `{}` found {rows} {}", self.signal, if rows == 1 { "row" } else { "rows" }))
+            }
+        }
+    }
+}
+
 /// What a call did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Total {
@@ -94,7 +107,7 @@ impl Runner {
     /// Runs every window that is due. `told` hears of each once it is recorded.
     ///
     /// # Errors
-    /// [`Kind::BadConfig`] for a name that does not exist or a start that lies behind; [`Kind::Transient`] and
+    /// [`Kind::BadConfig`] for a name that does not exist; [`Kind::Transient`] and
     /// [`Kind::Conflict`] when the lake does not answer: nothing is lost, the next call goes on.
     pub async fn run_due(&self, choice: &Choice, told: &mut (dyn FnMut(&Run) + Send)) -> Result<Total> {
         let mut total = Total::default();

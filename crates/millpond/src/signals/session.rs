@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::TableProvider;
-use datafusion::common::TableReference;
+use datafusion::common::{SchemaError, TableReference};
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
@@ -191,6 +191,16 @@ pub(super) async fn rows_of(pond: &Pond, context: &SessionContext, signal: &Sign
 
 /// The planner's error with what helps here.
 pub(super) fn plan_error(pond: &Pond, signal: &Signal, error: &DataFusionError) -> Error {
+    if let DataFusionError::SchemaError(schema_error, _) = error.find_root()
+        && let SchemaError::FieldNotFound { field, valid_fields } = schema_error.as_ref()
+    {
+        let error = Error::bad_config(format!("no column `{}`", field.flat_name()));
+        let known: Vec<&str> = valid_fields.iter().map(|field| field.name.as_str()).collect();
+        return match nearest(&field.name, known.iter().copied()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint(format!("its columns are {}", known.join(", "))),
+        };
+    }
     let message = sql::root_message(error);
     let told = Error::bad_config(message.clone());
     let Some(missing) = message.strip_prefix("table '").and_then(|rest| rest.split('\'').next()) else { return told };

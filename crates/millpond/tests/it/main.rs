@@ -8,6 +8,7 @@ mod landing;
 mod ledger;
 mod maintenance;
 mod old_signals;
+mod periodic;
 mod queues;
 mod reference;
 mod stopping;
