@@ -43,7 +43,7 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
     let started = Instant::now();
     let pond = run::load(pond).await?;
     let progress = progress::choose(arguments.json);
-    let mut worker = Worker::open(pond, progress.clone(), stop::on_signal(), !arguments.no_commit).await?;
+    let mut worker = Worker::open(pond, progress.clone(), stop::on_signal(), run::commits(arguments.no_commit)).await?;
     let summary = worker.backfill(&arguments.prefix, Path::new("."), arguments.since).await?;
     drop((worker, progress));
     run::end(&summary, started, arguments.json)

@@ -45,10 +45,18 @@ pub(crate) enum Command {
     Stats(crate::stats::Arguments),
     /// Look after the lake: how its tables stand, fewer and larger files, what may go
     Lake(LakeArguments),
+    /// Tell people of signals: list alerts, send what waits, try a destination
+    Alerts(AlertsArguments),
     /// Erase the rows for which a predicate is true, and keep the proof
     Erase(crate::erase::Arguments),
     /// Work on sources
     Source(SourceArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AlertsArguments {
+    #[command(subcommand)]
+    pub(crate) command: crate::alerts::Command,
 }
 
 #[derive(Debug, Args)]

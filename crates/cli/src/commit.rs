@@ -12,7 +12,7 @@ use millpond_core::units::format_count;
 use millpond_core::{Kind, Result};
 use serde_json::json;
 
-use crate::{output, run, stop};
+use crate::{alerts, output, run, stop};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -29,11 +29,16 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<ExitCode> {
     let lake = Arc::new(run::lake(pond)?);
-    let mut committer = Committer::new(Arc::clone(&lake), Arc::new(Ledger::new(lake)));
+    let mut committer = Committer::new(Arc::clone(&lake), Arc::new(Ledger::new(Arc::clone(&lake))));
+    let mut beside = alerts::Beside::open(&run::root(pond)?, lake)?;
     let mut stopped = stop::on_signal();
     loop {
+        beside.begin().await?;
         match committer.commit_pending().await {
-            Ok(committed) => tell(&committed, arguments)?,
+            Ok(committed) => {
+                tell(&committed, arguments)?;
+                beside.pass(arguments.json).await?;
+            }
             // Nothing is lost, and the next look may find the store answering.
             Err(error) if arguments.watch && matches!(error.kind(), Kind::Transient | Kind::Conflict) => {
                 eprintln!("{}", error.report());

@@ -10,9 +10,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// front makes it a panic.
 pub const VARIABLE: &str = "MILLPOND_CRASH";
 
-/// Every point, in the order of the path.
-pub const POINTS: [&str; 11] =
-    ["route", "fetch", "decode", "transform", "write", "put", "commit", "batch", "table", "receipts", "cleanup"];
+/// Every point, in the order of the path; `alert` is after a message was sent and before that is written down.
+pub const POINTS: [&str; 12] = [
+    "route",
+    "fetch",
+    "decode",
+    "transform",
+    "write",
+    "put",
+    "commit",
+    "batch",
+    "table",
+    "receipts",
+    "cleanup",
+    "alert",
+];
 
 struct Armed {
     is_panic: bool,

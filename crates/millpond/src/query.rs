@@ -18,6 +18,7 @@ use millpond_engine::encode::{DAY_COLUMN, JOB_COLUMN};
 use millpond_engine::file_table::FileTable;
 use millpond_engine::{session, sql};
 
+use crate::alerting::{ALERTS, DELIVERIES, alerts_schema, deliveries_schema};
 use crate::audit::{AUDIT, audit_schema};
 use crate::committer::receipts_schema;
 use crate::lake::Lake;
@@ -73,6 +74,8 @@ impl Session {
             (RECEIPTS, receipts_schema(), false),
             ("signals", signals_schema(), true),
             ("quarantine", quarantine_schema(), true),
+            (ALERTS, alerts_schema(), false),
+            (DELIVERIES, deliveries_schema(), false),
             (AUDIT, audit_schema(), false),
         ];
         for (name, schema, has_job) in tables.into_iter().filter(|(name, ..)| !known.iter().any(|table| table == name))

@@ -20,6 +20,7 @@ use millpond_core::event::Event;
 
 pub use self::listing::ListQueue;
 pub use self::memory::MemoryQueue;
+pub(crate) use self::sqs::Single;
 pub use self::sqs::SqsQueue;
 pub use self::watch::WatchQueue;
 
