@@ -29,6 +29,7 @@ use self::outbox::Delivered;
 use self::send::Sender;
 use self::step::{Queued, Step};
 use crate::clock::Clock;
+use crate::crash;
 use crate::lake::Lake;
 
 /// Calls that may meet another writer in a row before it is an error.
@@ -239,6 +240,7 @@ impl Alerter {
         if !step::put(&self.lake, &next).await? {
             return Err(Error::conflict(format!("another process took step {} of alerting", next.number)));
         }
+        crash::point("step");
         self.carry_out(&next).await?;
         Ok(next)
     }

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// front makes it a panic.
 pub const VARIABLE: &str = "MILLPOND_CRASH";
 
-/// Every point, in the order of the path; `alert` is after a message was sent and before that is written down.
-pub const POINTS: [&str; 12] = [
+/// Every point, in the order of the path, and then of alerting: `step` is after a step was written down and before it is
+/// carried out, `alert` after a message was sent and before that is written down.
+pub const POINTS: [&str; 13] = [
     "route",
     "fetch",
     "decode",
@@ -23,6 +24,7 @@ pub const POINTS: [&str; 12] = [
     "table",
     "receipts",
     "cleanup",
+    "step",
     "alert",
 ];
 

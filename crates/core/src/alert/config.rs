@@ -126,7 +126,7 @@ mod tests {
             ),
             (
                 "[[suppress]]\nrule = 'a'\nreason = 'b'\nuntil = 'soon'\n",
-                "millpond.toml:4: `until` must be a day, not `'soon'`\n  hint: write it as `2026-12-31`",
+                "millpond.toml:4: `until` must be a day, not `\"soon\"`\n  hint: write it as `2026-12-31`",
             ),
             (
                 "[destination.a]\ntype = 'slack'\nurl = 'https://hooks.slack.com/services/x'\n",

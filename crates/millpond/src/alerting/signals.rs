@@ -12,8 +12,8 @@ use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use millpond_core::alert::{AlertConfig, SignalRow};
 use millpond_core::source::Severity;
 use millpond_core::{Error, Result};
-use object_store::path::Path;
 use object_store::ObjectStoreExt;
+use object_store::path::Path;
 
 use crate::lake::{Changes, Lake};
 use crate::rewrite::read_file;

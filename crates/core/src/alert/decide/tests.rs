@@ -121,9 +121,9 @@ fn policies_take_what_they_match_and_each_has_its_alert() {
 
 #[test]
 fn a_signals_own_key_stands_for_its_entity() {
-    let keyed = |key: &str, entity: &str, row| SignalRow { key: Some(key.into()), ..signal(entity, 0, row) };
-    let decision =
-        decide(&plain(), State::default(), &[keyed("a", "eve", 1), keyed("a", "bob", 2), keyed("b", "eve", 3)], NOW);
+    let keyed = |key: &str, entity: &str, row| SignalRow { key: Some(key.into()), ..signal(entity, row, row) };
+    let signals = [keyed("a", "eve", 1), keyed("a", "bob", 2), keyed("b", "eve", 3)];
+    let decision = decide(&plain(), State::default(), &signals, NOW);
     assert_eq!(decision.alerts.iter().map(|alert| alert.count).collect::<Vec<_>>(), [2, 1]);
     assert_eq!(decision.alerts[0].entities, ["eve", "bob"]);
 }

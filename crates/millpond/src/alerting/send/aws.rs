@@ -7,8 +7,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_eventbridge::error::ProvideErrorMetadata;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sns::types::MessageAttributeValue;
-use millpond_core::alert::Message;
 use millpond_core::Error;
+use millpond_core::alert::Message;
 use serde_json::{Value, json};
 
 use super::Sent;
