@@ -82,24 +82,24 @@ pub(super) async fn deliver(lake: &Lake, sender: &Sender<'_>, step: &Step, confi
     Ok(all)
 }
 
-/// The folder of a message's tries.
-fn folder(queued: &Queued) -> String {
+/// What the names of a message's tries begin with; a local store would keep a folder for ever.
+fn stem(queued: &Queued) -> String {
     let alert = &queued.message.alert;
     format!("{TRIES}/{}-{}-{}", alert.id, alert.revision, queued.message.destination)
 }
 
 fn try_path(queued: &Queued, attempt: u32) -> Path {
-    Path::from(format!("{}/{attempt:06}.json", folder(queued)))
+    Path::from(format!("{}.{attempt:06}.json", stem(queued)))
 }
 
-/// The number of the last try of each message, by its folder.
+/// The number of the last try of each message, by what its tries' names begin with.
 async fn tries(lake: &Lake) -> Result<BTreeMap<String, u32>> {
     let mut last = BTreeMap::new();
     for listed in list(lake, TRIES, None, usize::MAX, u64::MAX).await? {
         let path = listed.path.to_string();
-        let parts = path.rsplit_once('/').and_then(|(folder, name)| Some((folder, name.strip_suffix(".json")?)));
-        if let Some((folder, Ok(attempt))) = parts.map(|(folder, name)| (folder, name.parse::<u32>())) {
-            let known = last.entry(folder.to_owned()).or_insert(attempt);
+        let parts = path.strip_suffix(".json").and_then(|path| path.rsplit_once('.'));
+        if let Some((stem, Ok(attempt))) = parts.map(|(stem, attempt)| (stem, attempt.parse::<u32>())) {
+            let known = last.entry(stem.to_owned()).or_insert(attempt);
             *known = attempt.max(*known);
         }
     }
@@ -152,7 +152,7 @@ impl Round<'_> {
 
     /// How a message stands by its last try.
     async fn standing(&self, queued: &Queued) -> Result<Standing> {
-        let Some(attempt) = self.tries.get(&folder(queued)).copied() else { return Ok(Standing::Due(1)) };
+        let Some(attempt) = self.tries.get(&stem(queued)).copied() else { return Ok(Standing::Due(1)) };
         let now_us = self.now_us();
         let Some(last) = read_json::<Try>(self.lake, &try_path(queued, attempt)).await? else {
             return Ok(Standing::Waits);
