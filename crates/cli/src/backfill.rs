@@ -46,7 +46,7 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
     let started = Instant::now();
     let pond = run::load(pond).await?;
     let progress = progress::choose(arguments.json);
-    let mut worker = Worker::open(pond, progress.clone(), stop::on_signal(), !arguments.no_commit).await?;
+    let mut worker = Worker::open(pond, progress.clone(), stop::on_signal(), run::commits(arguments.no_commit)).await?;
     let (prefix, folder) = (arguments.prefix.as_deref(), Path::new("."));
     let summary = match &arguments.inventory {
         Some(manifest) => worker.backfill_inventory(manifest, prefix, folder, arguments.since).await?,

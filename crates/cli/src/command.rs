@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Stats(crate::stats::Arguments),
     /// Look after the lake: how its tables stand, fewer and larger files, what may go
     Lake(LakeArguments),
+    /// Tell people of signals: list alerts, send what waits, try a destination
+    Alerts(AlertsArguments),
     /// Erase the rows for which a predicate is true, and keep the proof
     Erase(crate::erase::Arguments),
     /// Run signals over the lake, test them, and tell what they would have found
@@ -55,6 +57,12 @@ pub(crate) enum Command {
     Scan(crate::scan::Arguments),
     /// Work on Sigma rules
     Sigma(SigmaArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AlertsArguments {
+    #[command(subcommand)]
+    pub(crate) command: crate::alerts::Command,
 }
 
 #[derive(Debug, Args)]

@@ -17,7 +17,7 @@ use millpond_core::units::format_count;
 use millpond_core::{Kind, Result};
 use serde_json::json;
 
-use crate::{output, run, stop};
+use crate::{alerts, output, run, stop};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -41,10 +41,15 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
     let mut maintenance = is_kept.then(|| Maintenance::new(Arc::clone(&lake), Clock::system()));
     let mut committer = Committer::new(Arc::clone(&lake), Arc::new(Ledger::new(Arc::clone(&lake))));
     let mut signals = Signals::new(pond, Arc::clone(&lake))?;
+    let mut beside = alerts::Beside::open(&root, lake)?;
     let mut stopped = stop::on_signal();
     loop {
+        beside.begin().await?;
         match committer.commit_pending().await {
-            Ok(committed) => tell(&committed, arguments)?,
+            Ok(committed) => {
+                tell(&committed, arguments)?;
+                beside.pass(arguments.json).await?;
+            }
             // Nothing is lost, and the next look may find the store answering.
             Err(error) if arguments.watch && matches!(error.kind(), Kind::Transient | Kind::Conflict) => {
                 eprintln!("{}", error.report());

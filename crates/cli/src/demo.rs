@@ -11,7 +11,7 @@ use arrow::array::{Array, AsArray};
 use clap::Args;
 use millpond::pond::Pond;
 use millpond::query::Session;
-use millpond::worker::Worker;
+use millpond::worker::{Commits, Worker};
 use millpond_core::units::{format_bytes, format_count};
 use millpond_core::{Error, Result};
 
@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 
     let started = Instant::now();
     let progress = progress::choose(false);
-    let mut worker = Worker::open(Pond::load(&dir).await?, progress.clone(), stop::on_signal(), true).await?;
+    let mut worker = Worker::open(Pond::load(&dir).await?, progress.clone(), stop::on_signal(), Commits::Here).await?;
     let summary = worker.run_once().await?;
     let lake = std::sync::Arc::clone(&worker.node().lake);
     drop((worker, progress));

@@ -1,5 +1,6 @@
 //! The `millpond` command. One file for each subcommand; what they do is in the library.
 
+mod alerts;
 mod backfill;
 mod check;
 mod command;
@@ -91,6 +92,7 @@ async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
         Command::Replay(arguments) => replay::run(pond, &arguments).await,
         Command::Stats(arguments) => stats::run(pond, &arguments).await,
         Command::Lake(arguments) => lake::run(pond, arguments.command).await,
+        Command::Alerts(arguments) => alerts::run(pond, arguments.command).await,
         Command::Erase(arguments) => erase::run(pond, &arguments).await,
         Command::Signals(arguments) => signals::run(pond, arguments.command).await,
         Command::Source(arguments) => source::run(pond, arguments.command),

@@ -11,10 +11,10 @@ use millpond::metrics::Metrics;
 use millpond::pond::Pond;
 use millpond::queue::Queue;
 use millpond::store::Stores;
-use millpond::worker::{Progress, Summary, Worker};
+use millpond::worker::{Commits, Progress, Summary, Worker};
 use millpond_core::Result;
 
-use crate::{output, progress, serve, stop};
+use crate::{alerts, output, progress, serve, stop};
 
 /// Some files or records are in quarantine.
 const QUARANTINED: u8 = 3;
@@ -50,7 +50,7 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: Arguments) -> Result<Exi
     let started = Instant::now();
     let pond = load(pond).await?;
     let progress = Arc::new(Metrics::new(progress::choose(arguments.json)));
-    let mut worker = Worker::open(pond, progress.clone(), stop::on_signal(), !arguments.no_commit).await?;
+    let mut worker = Worker::open(pond, progress.clone(), stop::on_signal(), commits(arguments.no_commit)).await?;
     let summary = if !arguments.files.is_empty() {
         worker.run_files(&arguments.files, Path::new(".")).await?
     } else if arguments.once {
@@ -65,6 +65,14 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: Arguments) -> Result<Exi
     };
     drop((worker, progress));
     end(&summary, started, arguments.json)
+}
+
+/// Whether a worker commits and tells of alerts, or somebody else does both.
+pub(crate) fn commits(is_elsewhere: bool) -> Commits {
+    match is_elsewhere {
+        true => Commits::Elsewhere,
+        false => Commits::WithAlerts(alerts::surroundings()),
+    }
 }
 
 /// Tells what a run did.

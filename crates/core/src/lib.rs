@@ -3,9 +3,11 @@
 //! Nothing here reads a file, asks the clock or knows Arrow: every function is decided by its arguments, so every
 //! rule of the path can be tested without one. The words are those of `ARCHITECTURE.md`.
 
+pub mod alert;
 pub mod balance;
 pub mod columns;
 pub mod config;
+pub mod date;
 pub mod error;
 pub mod event;
 pub mod format;

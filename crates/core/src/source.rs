@@ -113,7 +113,7 @@ pub struct SourceFiles {
 /// Columns that every output table has besides those of the transform.
 pub const RESERVED_COLUMNS: [&str; 2] = ["_job", "_day"];
 /// Tables that millpond itself writes.
-pub const SYSTEM_TABLES: [&str; 5] = ["signals", "receipts", "quarantine", "alerts", "audit"];
+pub const SYSTEM_TABLES: [&str; 6] = ["signals", "receipts", "quarantine", "alerts", "deliveries", "audit"];
 
 impl Source {
     /// Reads a source. Every problem is added to `problems`; a source with any is not returned.

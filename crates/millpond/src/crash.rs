@@ -10,8 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// front makes it a panic.
 pub const VARIABLE: &str = "MILLPOND_CRASH";
 
-/// Every point, in the order of the path; `signals` is that of periodic signals, between their rows and their commit.
-pub const POINTS: [&str; 12] = [
+/// Every point, in the order of the path, and then of what runs over the lake: `signals` is between the rows of a periodic
+/// signal and their commit, `step` after a step of alerting was written down and before it is carried out, `alert` after
+/// a message was sent and before that is written down.
+pub const POINTS: [&str; 14] = [
     "route",
     "fetch",
     "decode",
@@ -24,6 +26,8 @@ pub const POINTS: [&str; 12] = [
     "receipts",
     "cleanup",
     "signals",
+    "step",
+    "alert",
 ];
 
 struct Armed {

@@ -68,8 +68,8 @@ pub struct LakeFile {
 pub struct Changes {
     /// Paths of files with new rows, below the table.
     pub added: Vec<String>,
-    /// Number of files whose rows went.
-    pub removed: usize,
+    /// Paths of files whose rows went, or are in one of those that were added.
+    pub removed: Vec<String>,
 }
 
 /// The tables below one root: a folder, or a prefix in an object store.
@@ -362,7 +362,7 @@ impl Lake {
         for action in get_actions(version as _, &bytes).map_err(failed)? {
             match action {
                 Action::Add(add) if add.data_change => changes.added.push(add.path),
-                Action::Remove(remove) if remove.data_change => changes.removed += 1,
+                Action::Remove(remove) if remove.data_change => changes.removed.push(remove.path),
                 _ => {}
             }
         }

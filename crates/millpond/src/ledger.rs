@@ -126,7 +126,7 @@ impl Ledger {
         };
         for next in known + 1..=newest {
             match self.lake.changes(RECEIPTS, next).await? {
-                Some(changes) if changes.removed == 0 => {
+                Some(changes) if changes.removed.is_empty() => {
                     for path in changes.added {
                         let rows = read_file(&self.lake, RECEIPTS, &path, Some(&COLUMNS)).await?;
                         rows.iter().try_for_each(|rows| facts.read_batch(rows))?;

@@ -4,6 +4,7 @@
 //! only writer of table metadata and the only arbiter of what is done. No entry point holds product logic: the command,
 //! and whatever else wakes the program, calls these functions.
 
+pub mod alerting;
 pub mod audit;
 pub mod clock;
 pub mod committer;

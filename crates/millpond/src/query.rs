@@ -20,6 +20,7 @@ use millpond_engine::encode::{DAY_COLUMN, JOB_COLUMN};
 use millpond_engine::file_table::FileTable;
 use millpond_engine::{session, sql};
 
+use crate::alerting::{ALERTS, DELIVERIES, alerts_schema, deliveries_schema};
 use crate::audit::{AUDIT, audit_schema};
 use crate::committer::receipts_schema;
 use crate::lake::Lake;
@@ -166,11 +167,13 @@ impl Session {
 }
 
 /// The tables that millpond itself writes: name, columns, and whether its rows are those of jobs.
-pub(crate) fn system_tables() -> [(&'static str, SchemaRef, bool); 4] {
+pub(crate) fn system_tables() -> [(&'static str, SchemaRef, bool); 6] {
     [
         (RECEIPTS, receipts_schema(), false),
         ("signals", signals_schema(), true),
         ("quarantine", quarantine_schema(), true),
+        (ALERTS, alerts_schema(), false),
+        (DELIVERIES, deliveries_schema(), false),
         (AUDIT, audit_schema(), false),
     ]
 }

@@ -22,6 +22,7 @@ use millpond_core::event::Event;
 pub use self::inventory::{Inventory, Tell};
 pub use self::listing::ListQueue;
 pub use self::memory::MemoryQueue;
+pub(crate) use self::sqs::Single;
 pub use self::sqs::SqsQueue;
 pub use self::watch::WatchQueue;
 

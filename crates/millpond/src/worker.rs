@@ -1,5 +1,7 @@
 //! The worker: feeds the path from the pond's inputs, within the pond's budget, and commits as it goes.
 
+mod alerts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use millpond_core::{Error, Kind, Result};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use self::alerts::Alerts;
+use crate::alerting::{Alerter, Passed, Surroundings};
 use crate::committer::{Committed, Committer};
 use crate::intake::{Intake, Item, read};
 use crate::job_threads::JobThreads;
@@ -120,6 +124,17 @@ impl Summary {
     }
 }
 
+/// Who commits what a worker hands over, and tells of its alerts.
+#[derive(Debug)]
+pub enum Commits {
+    /// Somebody else does both.
+    Elsewhere,
+    /// The worker commits and tells nobody.
+    Here,
+    /// The worker does both, where its pond has `[[alert]]`.
+    WithAlerts(Surroundings),
+}
+
 /// A pond that is open for work.
 pub struct Worker {
     node: Arc<Node>,
@@ -127,6 +142,8 @@ pub struct Worker {
     /// `None`: somebody else commits.
     committer: Option<Committer>,
     maintenance: Maintenance,
+    /// `None`: somebody else tells of alerts, or there are none to tell of.
+    alerts: Option<Alerts>,
     threads: JobThreads,
     progress: Arc<dyn Progress>,
     stop: watch::Receiver<bool>,
@@ -167,8 +184,7 @@ type Ended = (Vec<Item>, Vec<Result<Outcome>>);
 
 impl Worker {
     /// Opens the lake of a pond, finishes what an earlier run left pending, and is ready. `stop` turns true when the
-    /// worker should end after the jobs that run. With `commits` it commits what it hands over; without, somebody else
-    /// does.
+    /// worker should end after the jobs that run.
     ///
     /// # Errors
     /// [`Kind::BadConfig`] when the lake cannot be used.
@@ -176,17 +192,22 @@ impl Worker {
         pond: Pond,
         progress: Arc<dyn Progress>,
         stop: watch::Receiver<bool>,
-        commits: bool,
+        commits: Commits,
     ) -> Result<Self> {
         let stamp = Pond::stamp(&pond.root);
         let node = Node::open(pond).await?;
-        let committer = commits.then(|| node.committer());
+        let committer = (!matches!(commits, Commits::Elsewhere)).then(|| node.committer());
+        let alerts = match commits {
+            Commits::WithAlerts(surroundings) => open_alerts(&node, surroundings).await?,
+            Commits::Elsewhere | Commits::Here => None,
+        };
         let threads = JobThreads::new(jobs_max(&node.pond))?;
         let mut worker = Self {
             ledger: node.ledger(),
             maintenance: Maintenance::new(Arc::clone(&node.lake), node.clock.clone()),
             node: Arc::new(node),
             committer,
+            alerts,
             threads,
             progress,
             stop,
@@ -420,16 +441,43 @@ impl Worker {
                     self.run_signals();
                     self.maintain();
                 }
+                passed = ended(&mut self.alerts) => self.note_alerts(passed),
             }
             if self.uncommitted >= COMMIT_JOBS
                 || (self.uncommitted > 0 && self.last_commit.elapsed() >= COMMIT_INTERVAL)
             {
                 self.commit_and_tell().await?;
             }
+            if let Some(alerts) = &mut self.alerts {
+                alerts.start_if_due(&self.node.pond);
+            }
         }
         self.note_queue_errors(intake.tell().await);
         self.summary.is_interrupted |= is_stopped(&stop);
-        self.commit_and_tell().await
+        self.commit_and_tell().await?;
+        self.alert_last().await;
+        Ok(())
+    }
+
+    /// Waits for the pass over alerts that runs, and makes one after the last commit.
+    async fn alert_last(&mut self) {
+        let pond = Arc::clone(&self.node.pond);
+        while let Some(alerts) = &mut self.alerts {
+            alerts.start_if_due(&pond);
+            if !alerts.is_running() {
+                break;
+            }
+            let passed = alerts.ended().await;
+            self.note_alerts(passed);
+        }
+    }
+
+    /// What goes wrong with alerts is told and stops no job: it is in the lake, and the next pass goes on.
+    fn note_alerts(&self, passed: Result<Passed>) {
+        match passed {
+            Ok(passed) => passed.lines().iter().for_each(|line| self.progress.note(line)),
+            Err(error) => self.progress.note(&error.report()),
+        }
     }
 
     /// Keeps the lake in shape, in the background, if it is this worker that commits.
@@ -644,6 +692,7 @@ impl Worker {
         committed.errors().for_each(|error| self.progress.note(&error.report()));
         if committed != Committed::default() {
             self.progress.committed(&committed);
+            self.alerts.iter_mut().for_each(Alerts::set_due);
         }
         Ok(())
     }
@@ -707,6 +756,24 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         self.task.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+/// Alerting for a pond that has any, from what is committed next.
+async fn open_alerts(node: &Node, surroundings: Surroundings) -> Result<Option<Alerts>> {
+    if node.pond.config.alerting.policies.is_empty() {
+        return Ok(None);
+    }
+    let alerter = Alerter::new(Arc::clone(&node.lake), &node.pond.root, surroundings)?;
+    alerter.begin(false).await?;
+    Ok(Some(Alerts::new(alerter)))
+}
+
+/// Waits for a pass over alerts to end.
+async fn ended(alerts: &mut Option<Alerts>) -> Result<Passed> {
+    match alerts {
+        Some(alerts) => alerts.ended().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -5,11 +5,13 @@ mod collector;
 mod function;
 mod http;
 mod ministack;
+mod receiver;
 mod zip;
 
 pub use self::collector::Collector;
 pub use self::function::{Answer, Function};
 pub use self::ministack::MiniStack;
+pub use self::receiver::{Received, Receiver};
 pub use self::zip::zip;
 
 /// The program that `cargo xtask test` installed, if it could. The test is skipped with a message otherwise, and fails in

@@ -160,6 +160,38 @@ impl MiniStack {
         self.expect(&format!("PUT /{bucket}?notification"), &[], body.as_bytes());
     }
 
+    /// Makes a topic of SNS that hands on to a queue what is published; its ARN.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub fn create_topic(&self, topic: &str, queue: &str) -> String {
+        let arn = format!("arn:aws:sns:{REGION}:{ACCOUNT}:{topic}");
+        let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+        let subscription = format!("TopicArn={arn}&Protocol=sqs&Endpoint={}", queue_arn(queue));
+        for action in [format!("CreateTopic&Name={topic}"), format!("Subscribe&{subscription}")] {
+            self.expect("POST /", &headers, format!("Version=2010-03-31&Action={action}").as_bytes());
+        }
+        arn
+    }
+
+    /// Makes a bus of EventBridge whose events of `source` go to a queue.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub fn create_bus(&self, bus: &str, source: &str, queue: &str) {
+        let pattern = json!({"source": [source]}).to_string();
+        let target = json!({"Id": "queue", "Arn": queue_arn(queue)});
+        for (action, arguments) in [
+            ("CreateEventBus", json!({"Name": bus})),
+            ("PutRule", json!({"Name": "all", "EventBusName": bus, "EventPattern": pattern, "State": "ENABLED"})),
+            ("PutTargets", json!({"Rule": "all", "EventBusName": bus, "Targets": [target]})),
+        ] {
+            let action = format!("AWSEvents.{action}");
+            let headers = [("Content-Type", "application/x-amz-json-1.1"), ("X-Amz-Target", action.as_str())];
+            self.expect("POST /", &headers, arguments.to_string().as_bytes());
+        }
+    }
+
     /// Makes a function of a zip that holds `bootstrap` (see [`zip`](crate::zip())), which gets `environment` and what
     /// [`MiniStack::environment`] has, and waits until it can be called.
     ///

@@ -1,5 +1,6 @@
 //! The real binary on real files: what a user relies on.
 
+mod alerts;
 mod check;
 mod crash;
 mod demo;

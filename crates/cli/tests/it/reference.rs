@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::pond::{Ran, millpond};
 
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 28] = [
     &[],
     &["demo"],
     &["init"],
@@ -25,6 +25,10 @@ const COMMANDS: [&[&str]; 24] = [
     &["lake", "vacuum"],
     &["lake", "expire"],
     &["lake", "history"],
+    &["alerts"],
+    &["alerts", "list"],
+    &["alerts", "send"],
+    &["alerts", "test"],
     &["erase"],
     &["source"],
     &["source", "learn"],

@@ -1,6 +1,7 @@
 //! `millpond.toml`: the pond's inputs, lake, budget and tables.
 
 use super::section::{Problems, Section};
+use crate::alert::AlertConfig;
 use crate::columns::Column;
 use crate::error::{Error, Result};
 use crate::glob::Glob;
@@ -31,6 +32,8 @@ pub struct PondConfig {
     pub allow: Allow,
     /// Enrichment tables that need more than a file in `enrich/`.
     pub enrich: Vec<EnrichTable>,
+    /// What becomes of signals.
+    pub alerting: AlertConfig,
 }
 
 /// Where objects appear.
@@ -115,6 +118,7 @@ impl PondConfig {
             group_files: GROUP_FILES,
             allow: Allow::default(),
             enrich: Vec::new(),
+            alerting: AlertConfig::parse(file, &mut top, problems),
         };
         if let Some(section) = top.section(problems, "budget") {
             config.parse_budget(section, problems);

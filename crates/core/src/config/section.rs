@@ -6,6 +6,7 @@ use std::ops::Range;
 use toml_edit::{Document, Item, TableLike};
 
 use crate::columns::{Column, ColumnType};
+use crate::date::parse_day;
 use crate::error::{Error, Result};
 use crate::units::{nearest, parse_bytes, parse_ms};
 
@@ -183,6 +184,17 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// A day, as a date of TOML or as text `YYYY-MM-DD`, in days since 1970.
+    pub fn day(&mut self, problems: &mut Problems, key: &'static str) -> Option<i64> {
+        self.read(problems, key, |item| {
+            let text = item.as_datetime().map(ToString::to_string).or_else(|| item.as_str().map(str::to_owned));
+            text.as_deref().and_then(parse_day).ok_or_else(|| {
+                Error::bad_config(format!("`{key}` must be a day, not `{}`", shown(item)))
+                    .hint("write it as `2026-12-31`")
+            })
+        })
+    }
+
     /// A list of strings, or one string.
     pub fn texts(&mut self, problems: &mut Problems, key: &'static str) -> Option<Vec<String>> {
         self.read(problems, key, |item| match item.as_array() {
@@ -268,6 +280,11 @@ impl<'a> Section<'a> {
     /// Whether the key holds a string rather than a table.
     pub fn is_text(&self, key: &str) -> bool {
         self.table.get(key).is_some_and(Item::is_str)
+    }
+
+    /// Whether the key is not there.
+    pub fn is_absent(&self, key: &str) -> bool {
+        self.table.get(key).is_none()
     }
 
     /// Says that a key is missing.

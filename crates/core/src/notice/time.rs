@@ -1,5 +1,7 @@
 //! Times as senders write them: RFC 3339, with any number of decimals.
 
+use crate::date::days_from_civil;
+
 /// Microseconds since 1970 in UTC; what is finer is cut off. `None` for anything but a time with its zone.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let (date, rest) = text.split_once('T')?;
@@ -52,16 +54,6 @@ fn number(text: &str, digits: usize) -> Option<i64> {
 
 fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Howard Hinnant's `days_from_civil`, <https://howardhinnant.github.io/date_algorithms.html>.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]

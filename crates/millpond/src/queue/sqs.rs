@@ -3,6 +3,7 @@
 mod address;
 mod batch;
 mod failure;
+mod single;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use millpond_core::{Error, Result};
 
 use self::address::Address;
 use self::failure::failed;
+pub(crate) use self::single::Single;
 use super::{Body, Depth, HOLD_MAX, Handle, Message, Queue, WAIT_MAX};
 
 /// Messages of one call: SQS takes and gives no more.

@@ -51,7 +51,7 @@ async fn two_hundred_files_of_three_days_become_three_with_the_same_rows() {
     let history = lake.history(TABLE, 3).await.expect("history");
     assert!(history.iter().all(|commit| commit.operation == "OPTIMIZE" && commit.batch.is_none()), "{history:?}");
     let changes = lake.changes(TABLE, done.version_after).await.expect("log").expect("version");
-    assert_eq!((changes.added.len(), changes.removed), (0, 0));
+    assert_eq!((changes.added.len(), changes.removed.len()), (0, 0));
 }
 
 #[tokio::test]

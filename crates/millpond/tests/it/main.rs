@@ -1,5 +1,6 @@
 //! The library's integration tests, in one binary because each links Delta and DataFusion.
 
+mod alerting;
 mod committer;
 mod compaction;
 mod formats;

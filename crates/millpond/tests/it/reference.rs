@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use arrow::datatypes::Schema;
+use millpond::alerting::{alerts_schema, deliveries_schema};
 use millpond::audit::audit_schema;
 use millpond::committer::receipts_schema;
 use millpond::pipeline::{quarantine_schema, signals_schema};
@@ -24,6 +25,14 @@ fn the_page_on_tables_is_true() {
         true,
     );
     table(&mut page, "receipts", "one row for each job, or each failed try of one", &receipts_schema(), false);
+    table(&mut page, "alerts", "one row for each revision of an alert", &alerts_schema(), false);
+    table(
+        &mut page,
+        "deliveries",
+        "one row for each message about an alert that was sent or given up",
+        &deliveries_schema(),
+        false,
+    );
     table(&mut page, "audit", "one row for each vacuum, expiry or erasure of a table", &audit_schema(), false);
     hold(&page, "tables.md");
 }
