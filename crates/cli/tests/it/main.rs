@@ -16,6 +16,7 @@ mod replay;
 mod run;
 mod samples;
 mod serve;
+mod sigma;
 mod signals;
 mod sources;
 mod traces;
