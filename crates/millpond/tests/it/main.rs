@@ -12,4 +12,5 @@ mod old_signals;
 mod periodic;
 mod queues;
 mod reference;
+mod signal_examples;
 mod stopping;
