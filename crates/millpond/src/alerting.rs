@@ -35,15 +35,20 @@ use crate::lake::Lake;
 /// Calls that may meet another writer in a row before it is an error.
 const TRIES_MAX: usize = 20;
 
+/// The value of an environment variable by its name.
+pub type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
+/// Writes a line to the program's output.
+pub type Print = dyn Fn(&str) -> Result<()> + Send + Sync;
+
 /// What alerting asks of its surroundings.
 #[derive(Clone)]
 pub struct Surroundings {
     /// What time it is.
     pub clock: Clock,
-    /// The value of an environment variable.
-    pub variable: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
-    /// Writes a line to the program's output.
-    pub print: Arc<dyn Fn(&str) -> Result<()> + Send + Sync>,
+    /// The environment.
+    pub variable: Arc<Variable>,
+    /// The output.
+    pub print: Arc<Print>,
 }
 
 impl Surroundings {
