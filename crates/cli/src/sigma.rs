@@ -23,21 +23,61 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write rules as SQL queries, one a line, for hunting
+    ToSql {
+        /// Files, or folders with `.yml` files at any depth
+        #[arg(required = true)]
+        rules: Vec<PathBuf>,
+        /// The table to ask; its columns have the names that the rules use
+        #[arg(long, default_value = "input", value_name = "NAME")]
+        table: String,
+    },
 }
 
 pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Check { rules, json } => check(rules, *json),
+        Command::ToSql { rules, table } => to_sql(rules, table),
     }
+}
+
+fn read(path: &Path) -> Result<Collection> {
+    if !path.exists() {
+        return Err(Error::bad_config(format!("there are no rules in `{}`", path.display())));
+    }
+    rules::read(Path::new(""), path, &Placeholders::new())
+}
+
+/// Each query behind a comment with the rule's title, id and author.
+fn to_sql(paths: &[PathBuf], table: &str) -> Result<ExitCode> {
+    let mut refused = 0;
+    for path in paths {
+        let collection = read(path)?;
+        refused += collection.rejections.len();
+        collection.rejections.iter().for_each(|rejection| eprintln!("rejected: {rejection}"));
+        for rule in &collection.rules {
+            let about = &rule.about;
+            match rules::to_sql(rule, table) {
+                Ok(sql) => output::print(&format!(
+                    "-- {} ({}) by {}\n{sql};\n",
+                    about.title,
+                    about.key(),
+                    about.author.as_deref().unwrap_or("unknown")
+                ))?,
+                Err(error) => {
+                    refused += 1;
+                    eprintln!("{}:{}: `{}`: {}", about.file, about.line, about.title, error.report());
+                }
+            }
+        }
+    }
+    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn check(paths: &[PathBuf], as_json: bool) -> Result<ExitCode> {
     let mut rejected = 0;
     for path in paths {
-        if !path.exists() {
-            return Err(Error::bad_config(format!("there are no rules in `{}`", path.display())));
-        }
-        let collection = rules::read(Path::new(""), path, &Placeholders::new())?;
+        let collection = read(path)?;
         rejected += collection.rejections.len();
         match as_json {
             true => output::print(&format!("{}\n", to_json(&collection)))?,

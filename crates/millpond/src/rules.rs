@@ -1,9 +1,13 @@
 //! A pond's Sigma rules: every YAML file below `rules/`.
 
+mod to_sql;
+
 use std::path::{Path, PathBuf};
 
 use millpond_core::{Error, Result};
 use millpond_sigma::{Collection, Placeholders, RuleFile};
+
+pub use to_sql::to_sql;
 
 /// The folder of a pond that holds its rules.
 pub const RULES: &str = "rules";

@@ -12,5 +12,8 @@ mod old_signals;
 mod periodic;
 mod queues;
 mod reference;
+#[path = "../../../sigma/tests/it/reference.rs"]
+mod rule_reference;
+mod rule_sql;
 mod signal_examples;
 mod stopping;
