@@ -12,6 +12,7 @@
 
 mod collection;
 mod condition;
+mod correlate;
 mod correlation;
 mod display;
 mod matcher;
@@ -24,6 +25,7 @@ mod windows;
 
 pub use collection::{Collection, Rejection, RuleFile};
 pub use condition::{Comparison, Expr, Placement, Predicate, RegexTest, Subject, Test, TimePart};
+pub use correlate::{Correlator, Found, LeftOut, Limits, Match, Report, State, Withdrawn};
 pub use correlation::{Alias, Correlation, CorrelationKind, Filter, FilteredRules, Threshold};
 pub use matcher::{Hit, Matcher};
 pub use pattern::{Pattern, Piece, fold};

@@ -1,6 +1,8 @@
 //! Rules in, conditions out: read as users write them.
 
 mod conditions;
+mod correlating;
+mod correlating_reference;
 mod correlations;
 mod documents;
 mod filters;
