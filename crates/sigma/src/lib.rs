@@ -6,7 +6,8 @@
 //! - [`Collection::read`] turns YAML into [`Rule`]s, [`Correlation`]s and [`Filter`]s, with modifiers worked out: what
 //!   is left are boolean expressions over a handful of [`Test`]s.
 //! - [`windows_logsources`] says which log sources a Windows event belongs to.
-//! - `Matcher` finds which rows of a batch match which rules.
+//! - [`Pack`] keeps rules compiled in one file, and reads those for some log sources in milliseconds.
+//! - [`Matcher`] finds which rows of a batch match which rules.
 //!
 //! Logic is two-valued: a test on a field that an event lacks is false, so its negation is true.
 
@@ -16,6 +17,7 @@ mod correlate;
 mod correlation;
 mod display;
 mod matcher;
+mod pack;
 mod pattern;
 mod read;
 mod rule;
@@ -28,6 +30,7 @@ pub use condition::{Comparison, Expr, Placement, Predicate, RegexTest, Subject, 
 pub use correlate::{Correlator, Found, LeftOut, Limits, Match, Report, State, Withdrawn};
 pub use correlation::{Alias, Correlation, CorrelationKind, Filter, FilteredRules, Threshold};
 pub use matcher::{Hit, Matcher};
+pub use pack::{Pack, source_hash};
 pub use pattern::{Pattern, Piece, fold};
 pub use read::Placeholders;
 pub use rule::{About, Rule, Status};

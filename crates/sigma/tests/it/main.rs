@@ -8,6 +8,7 @@ mod documents;
 mod filters;
 mod matching;
 mod modifiers;
+mod pack;
 mod properties;
 mod public_rules;
 mod reference;

@@ -9,7 +9,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/sigma
 const RULES: usize = 3_777;
 const WITH_PLACEHOLDERS: usize = 25;
 
-fn files() -> Option<Vec<RuleFile>> {
+pub(super) fn files() -> Option<Vec<RuleFile>> {
     let root = Path::new(FOLDER);
     if !root.exists() {
         eprintln!("skipped: there are no rules in {FOLDER}");

@@ -3,6 +3,8 @@
 //! An event is one line `{"ls": [log sources it belongs to], "ev": {its fields}}`, perhaps compressed with zstd; an
 //! expected hit is one line `<line of the event, from 0> <id of the rule>`. Times are of one thread's CPU.
 
+mod from_pack;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use arrow::array::{ArrayRef, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use millpond_core::logsource::LogSource;
-use millpond_sigma::{Collection, Hit, RuleFile, RuleSet};
+use millpond_sigma::{Collection, Hit, Matcher, Pack, RuleFile, RuleSet};
 use serde_json::{Map, Value};
 
 /// Rows of a batch, as in a job.
@@ -42,7 +44,14 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match arguments().and_then(|arguments| check(&arguments)) {
+    if let Some(folder) = std::env::args().skip_while(|argument| argument != from_pack::OPTION).nth(1) {
+        return exit_code(from_pack::measure(Path::new(&folder)).map(|()| true));
+    }
+    exit_code(arguments().and_then(|arguments| check(&arguments)))
+}
+
+fn exit_code(outcome: Result<bool, Failure>) -> ExitCode {
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -75,48 +84,57 @@ fn check(arguments: &Arguments) -> Result<bool, Failure> {
         read_rules(folder, &mut files)?;
     }
     let collection = Collection::read(files);
+    let read = cpu_time()? - started;
     let rejected = collection.rejections.len();
     for rejection in &collection.rejections {
         eprintln!("rejected: {rejection}");
     }
+    let pack = Pack::write(&collection, [0; 32])?;
     let rules = RuleSet::from(collection);
-    let read = cpu_time()? - started;
+    println!("rules: {} loaded, {rejected} rejected, read in {:.3} s", rules.rules().len(), read.as_secs_f64());
     let events = read_events(&arguments.events)?;
-    let expected = read_expected(&arguments.expected)?;
-    let count = events.len();
     let (batches, classes) = batches(&events)?;
-    drop(events);
+    let found = matched(&rules, &batches, &classes, events.len())?;
+    from_pack::told(&pack, &rules, &batches[0].schema(), classes.into_iter().map(|class| class.sources))?;
+    Ok(tell_differences(&found, &read_expected(&arguments.expected)?))
+}
 
+/// The hits, after it was told how long they took.
+fn matched(
+    rules: &RuleSet,
+    batches: &[RecordBatch],
+    classes: &[Class],
+    events: usize,
+) -> Result<HashSet<(u32, String)>, Failure> {
     let started = cpu_time()?;
-    let renames = BTreeMap::new();
-    let schema = batches[0].schema();
+    let (schema, renames) = (batches[0].schema(), BTreeMap::new());
     let mut matchers: Vec<_> = classes.iter().map(|class| rules.matcher(&class.sources, &schema, &renames)).collect();
     let made_ready = cpu_time()? - started;
-
     let mut found = Vec::new();
     let mut times = Vec::new();
     for _ in 0..REPEATS {
         let started = cpu_time()?;
-        found.clear();
-        for (class, matcher) in classes.iter().zip(&mut matchers) {
-            for ((index, batch), rows) in batches.iter().enumerate().zip(&class.rows) {
-                let mut hits = Vec::new();
-                matcher.find(batch, rows.iter().copied(), &mut hits);
-                found.extend(hits.into_iter().map(|hit| Hit { row: hit.row + (index * BATCH_ROWS) as u32, ..hit }));
-            }
-        }
+        found = hits(batches, classes, &mut matchers);
         times.push(cpu_time()? - started);
     }
-    let found: HashSet<(u32, String)> =
-        found.iter().map(|hit| (hit.row, rules.rules()[hit.rule as usize].about.id.clone())).collect();
-    let is_right = tell_differences(&found, &expected);
-    let per_second = |time: Duration| count as f64 / time.as_secs_f64();
     times.sort();
-    let median = times[times.len() / 2];
-    println!("rules: {} loaded, {rejected} rejected, read in {:.3} s", rules.rules().len(), read.as_secs_f64());
     println!("made ready for {} kinds of events in {:.3} s", classes.len(), made_ready.as_secs_f64());
-    println!("events: {count}, {:.0} per CPU-second", per_second(median));
-    Ok(is_right)
+    println!("events: {events}, {:.0} per CPU-second", events as f64 / times[times.len() / 2].as_secs_f64());
+    let named = |hit: &Hit| (hit.row, rules.rules()[hit.rule as usize].about.id.clone());
+    Ok(found.iter().map(named).collect())
+}
+
+/// The hits of all batches; rows are counted through.
+fn hits(batches: &[RecordBatch], classes: &[Class], matchers: &mut [Matcher]) -> Vec<Hit> {
+    let mut found = Vec::new();
+    for (class, matcher) in classes.iter().zip(matchers) {
+        for ((index, batch), rows) in batches.iter().enumerate().zip(&class.rows) {
+            let mut hits = Vec::new();
+            matcher.find(batch, rows.iter().copied(), &mut hits);
+            found.extend(hits.into_iter().map(|hit| Hit { row: hit.row + (index * BATCH_ROWS) as u32, ..hit }));
+        }
+    }
+    found
 }
 
 fn tell_differences(found: &HashSet<(u32, String)>, expected: &HashSet<(u32, String)>) -> bool {
@@ -203,8 +221,10 @@ fn column(events: &[Labelled], name: &str) -> ArrayRef {
     Arc::new(texts.finish())
 }
 
-/// CPU time of this thread so far; see `sched-stats` in the kernel's documentation.
+/// CPU time of this thread so far; see `sched-stats` in the kernel's documentation. The kernel brings the number up to
+/// date when the thread gives way.
 fn cpu_time() -> Result<Duration, Failure> {
+    std::thread::yield_now();
     let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanoseconds = text.split_whitespace().next().ok_or("`schedstat` is empty")?;
     Ok(Duration::from_nanos(nanoseconds.parse()?))
