@@ -3,6 +3,7 @@
 mod committer;
 mod compaction;
 mod formats;
+mod health;
 mod landing;
 mod ledger;
 mod maintenance;
