@@ -76,19 +76,24 @@ struct Signals {
     lake: Arc<Lake>,
     stamp: Option<u64>,
     runner: Option<Runner>,
+    /// When the next window falls due, microseconds since 1970.
+    next_due_us: i64,
 }
 
 impl Signals {
     fn new(pond: Option<&Path>, lake: Arc<Lake>) -> Result<Self> {
-        Ok(Self { root: run::root(pond)?, lake, stamp: None, runner: None })
+        Ok(Self { root: run::root(pond)?, lake, stamp: None, runner: None, next_due_us: 0 })
     }
 
     async fn run_due(&mut self) {
         self.reload().await;
-        let Some(runner) = &self.runner else { return };
+        let Some(runner) = self.runner.as_ref().filter(|_| self.next_due_us <= Clock::system().now_us()) else {
+            return;
+        };
         let mut tell = |run: &Run| run.note().iter().for_each(|text| eprintln!("{text}"));
-        if let Err(error) = runner.run_due(&Choice::default(), &mut tell).await {
-            eprintln!("{}", error.report());
+        match runner.run_due(&Choice::default(), &mut tell).await {
+            Ok(total) => self.next_due_us = total.next_due_us.unwrap_or(i64::MAX),
+            Err(error) => eprintln!("{}", error.report()),
         }
     }
 
@@ -99,6 +104,7 @@ impl Signals {
             return;
         }
         self.stamp = stamp;
+        self.next_due_us = 0;
         match Pond::load(&self.root).await {
             Ok(pond) => self.runner = Some(Runner::new(Arc::clone(&self.lake), Arc::new(pond), Clock::system())),
             Err(error) => eprintln!("no signals run over the lake: {}", error.report()),

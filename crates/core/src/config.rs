@@ -1,7 +1,9 @@
 //! The pond's configuration, and the reading of TOML that says everything that is wrong at once, with file and line.
 
+mod health;
 mod pond;
 mod section;
 
+pub use health::{CHECKS, Health, Watch};
 pub use pond::{Allow, EnrichTable, Input, PondConfig};
 pub use section::{Problem, Problems, Section};

@@ -8,6 +8,7 @@ use millpond_core::config::{PondConfig, Problems};
 use millpond_core::route::check_conflicts;
 use millpond_core::signal::Signal;
 use millpond_core::source::{Source, SourceFiles, Sql};
+use millpond_core::units::nearest;
 use millpond_core::{Error, Result};
 use millpond_engine::encode::fits;
 use millpond_engine::prepare::{Prepared, prepare};
@@ -75,8 +76,11 @@ impl Pond {
         let config = PondConfig::parse(CONFIG_FILE, &text, machine_memory_bytes() / 2, problems);
         let sources = read_sources(root, problems)?;
         check_conflicts(&sources, problems);
-        let periodic = read_periodic(root, problems)?;
+        let mut periodic = read_periodic(root, problems)?;
         let Some(config) = config else { return Ok(None) };
+        let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+        check_watched(&config, root, &names, problems);
+        periodic.extend(signals::health::signals(&config.health, &names));
         let tables = load_tables(&config, root, &sources, &periodic, problems).await;
         let rules = read_rules(root, problems)?;
         let mut prepared = BTreeMap::new();
@@ -119,7 +123,7 @@ impl Pond {
         let names = || self.sources.iter().map(|source| source.name.as_str());
         self.sources.iter().find(|source| source.name == name).ok_or_else(|| {
             let error = Error::bad_config(format!("the pond has no source `{name}`"));
-            match millpond_core::units::nearest(name, names()) {
+            match nearest(name, names()) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.hint(format!("its sources are {}", names().collect::<Vec<_>>().join(", "))),
             }
@@ -225,10 +229,36 @@ fn read_sources(root: &Path, problems: &mut Problems) -> Result<Vec<Source>> {
 fn read_periodic(root: &Path, problems: &mut Problems) -> Result<Vec<Periodic>> {
     let mut periodic = Vec::new();
     for path in entries(&root.join("signals"))?.iter().filter(|path| is_sql(path)) {
-        let signal = Signal::parse_periodic(&read_sql(root, path)?, problems);
+        let sql = read_sql(root, path)?;
+        let signal = Signal::parse_periodic(&sql, problems);
+        if let Some(name) = signal.as_ref().map(|signal| signal.name.as_str()).filter(|name| !is_signal_name(name)) {
+            let error = Error::bad_config(format!("`{name}` cannot be the name of a signal"));
+            let hint = "use letters, digits, `_` and `-`; names that start with `health_` are millpond's own";
+            problems.add(&sql.file, 1, &error.hint(hint));
+        }
         periodic.extend(signal.map(|signal| Periodic { kind: "periodic", signal }));
     }
     Ok(periodic)
+}
+
+/// Names are parts of file names in the lake.
+fn is_signal_name(name: &str) -> bool {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
+    !name.is_empty() && name.chars().all(is_plain) && !name.starts_with("health_")
+}
+
+/// Every source of `[health.sources]` exists.
+fn check_watched(config: &PondConfig, root: &Path, names: &[String], problems: &mut Problems) {
+    for (name, _) in config.health.sources.iter().filter(|(name, _)| !names.contains(name)) {
+        let error = Error::bad_config(format!("`[health.sources]` names `{name}`, and the pond has no such source"));
+        let error = match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("a source is a folder of `sources/`"),
+        };
+        let text = read(&root.join(CONFIG_FILE)).unwrap_or_default();
+        let line = text.lines().position(|line| line.contains("health.sources") && line.contains(name.as_str()));
+        problems.add(CONFIG_FILE, line.map_or(1, |index| index + 1), &error);
+    }
 }
 
 fn is_sql(path: &Path) -> bool {

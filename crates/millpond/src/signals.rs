@@ -9,6 +9,7 @@
 mod arrivals;
 mod backtest;
 mod cases;
+pub(crate) mod health;
 mod run;
 mod session;
 mod state;

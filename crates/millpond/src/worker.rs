@@ -730,24 +730,37 @@ fn places(pond: &Pond, stores: &Stores) -> Result<Vec<Place>> {
 /// The signals over the lake, while they run beside the jobs.
 #[derive(Default)]
 struct Background {
-    task: Option<tokio::task::JoinHandle<()>>,
+    task: Option<tokio::task::JoinHandle<Option<(Arc<Pond>, i64)>>>,
     started: Option<Instant>,
+    /// The pond that the signals were last run of, and when the next of them is due.
+    next: Option<(Arc<Pond>, i64)>,
 }
 
 impl Background {
     /// Starts what is due unless it runs still or was looked at a moment ago.
     fn run(&mut self, node: &Arc<Node>, progress: &Arc<dyn Progress>) {
-        let is_running = self.task.as_ref().is_some_and(|task| !task.is_finished());
-        if is_running || self.started.is_some_and(|started| started.elapsed() < SIGNALS_INTERVAL) {
+        if self.task.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        let ended = self.task.take().and_then(FutureExt::now_or_never);
+        self.next = ended.and_then(|ended| ended.ok().flatten()).or_else(|| self.next.take());
+        let is_of_pond = |pond: &Arc<Pond>| Arc::ptr_eq(pond, &node.pond);
+        let waits = self.next.as_ref().is_some_and(|(pond, due)| is_of_pond(pond) && node.clock.now_us() < *due);
+        if waits || self.started.is_some_and(|started| started.elapsed() < SIGNALS_INTERVAL) {
             return;
         }
         self.started = Some(Instant::now());
         let progress = Arc::clone(progress);
-        let runner = Runner::new(Arc::clone(&node.lake), Arc::clone(&node.pond), node.clock.clone());
+        let pond = Arc::clone(&node.pond);
+        let runner = Runner::new(Arc::clone(&node.lake), Arc::clone(&pond), node.clock.clone());
         self.task = Some(tokio::spawn(async move {
             let mut tell = |run: &signals::Run| run.note().iter().for_each(|text| progress.note(text));
-            if let Err(error) = runner.run_due(&Choice::default(), &mut tell).await {
-                progress.note(&error.report());
+            match runner.run_due(&Choice::default(), &mut tell).await {
+                Ok(total) => total.next_due_us.map(|next_us| (pond, next_us)),
+                Err(error) => {
+                    progress.note(&error.report());
+                    None
+                }
             }
         }));
     }

@@ -1,5 +1,6 @@
 //! `millpond.toml`: the pond's inputs, lake, budget and tables.
 
+use super::health::Health;
 use super::section::{Problems, Section};
 use crate::alert::AlertConfig;
 use crate::columns::Column;
@@ -30,6 +31,8 @@ pub struct PondConfig {
     pub group_files: u64,
     /// What SQL may name in quotes.
     pub allow: Allow,
+    /// How the sources are watched.
+    pub health: Health,
     /// Enrichment tables that need more than a file in `enrich/`.
     pub enrich: Vec<EnrichTable>,
     /// What becomes of signals.
@@ -117,6 +120,7 @@ impl PondConfig {
             jobs: None,
             group_files: GROUP_FILES,
             allow: Allow::default(),
+            health: Health::default(),
             enrich: Vec::new(),
             alerting: AlertConfig::parse(file, &mut top, problems),
         };
@@ -131,6 +135,9 @@ impl PondConfig {
                 Err(error) => problems.add(file, line, &error),
             }
             section.finish(problems);
+        }
+        if let Some(section) = top.section(problems, "health") {
+            config.health = Health::parse(section, problems);
         }
         for (name, section) in top.named_sections(problems, "enrich") {
             config.enrich.extend(parse_enrich(name, section, problems));

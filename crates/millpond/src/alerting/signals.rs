@@ -5,8 +5,9 @@
 //! changed, and is passed over.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use millpond_core::alert::{AlertConfig, SignalRow};
@@ -165,9 +166,23 @@ fn rows_of(batch: &RecordBatch) -> Result<Vec<SignalRow>> {
 /// A column by its name; NULL where the file was written before the table had it.
 fn column(batch: &RecordBatch, name: &str, kind: &DataType) -> Result<ArrayRef> {
     match batch.column_by_name(name) {
+        Some(column) if *kind == DataType::Utf8 && matches!(column.data_type(), DataType::List(_)) => {
+            joined(column, name)
+        }
         Some(column) => cast_to(column, name, kind),
         None => Ok(new_null_array(kind, batch.num_rows())),
     }
+}
+
+/// The texts of each list, one a line.
+fn joined(column: &ArrayRef, name: &str) -> Result<ArrayRef> {
+    let list = column.as_list::<i32>();
+    let mut rows: Vec<Option<String>> = Vec::with_capacity(list.len());
+    for items in list.iter() {
+        let texts = items.map(|items| cast_to(&items, name, &DataType::Utf8)).transpose()?;
+        rows.push(texts.map(|texts| texts.as_string::<i32>().iter().flatten().collect::<Vec<_>>().join("\n")));
+    }
+    Ok(Arc::new(StringArray::from(rows)))
 }
 
 fn cast_to(column: &ArrayRef, name: &str, kind: &DataType) -> Result<ArrayRef> {

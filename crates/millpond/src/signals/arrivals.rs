@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use datafusion::datasource::MemTable;
@@ -116,13 +116,18 @@ pub(super) struct Arrivals {
 }
 
 impl Arrivals {
+    /// No job, for those who ask for none.
+    pub(super) fn none() -> Self {
+        let schema = Schema::new(vec![
+            Field::new(ARRIVED_JOB, DataType::Utf8, true),
+            Field::new(ARRIVED, super::session::time_type(), true),
+        ]);
+        Self { jobs: Vec::new(), schema: Arc::new(schema), days: BTreeMap::new() }
+    }
+
     /// Reads them from the receipts.
     pub(super) async fn read(lake: &Lake, span: &Span) -> Result<Self> {
-        let schema = Arc::new(arrow::datatypes::Schema::new(vec![
-            arrow::datatypes::Field::new(ARRIVED_JOB, DataType::Utf8, true),
-            arrow::datatypes::Field::new(ARRIVED, super::session::time_type(), true),
-        ]));
-        let mut arrivals = Self { jobs: Vec::new(), schema, days: BTreeMap::new() };
+        let mut arrivals = Self::none();
         let Some(context) = receipts(lake).await? else { return Ok(arrivals) };
         let query = format!(
             "select job_id, {} as arrived, outputs from receipts where status <> 'failed' and {}",

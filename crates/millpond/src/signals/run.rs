@@ -72,6 +72,9 @@ pub struct Total {
     pub rows: u64,
     /// Signals that failed.
     pub failed: u64,
+    /// When the next window falls due, microseconds since 1970 in UTC; `None`: there is no signal. A signal that failed
+    /// is due at once.
+    pub next_due_us: Option<i64>,
 }
 
 /// Runs the periodic signals of a pond.
@@ -98,6 +101,21 @@ struct Found<'a> {
     run: Run,
 }
 
+/// The last batches before some moments: the windows of a round mostly begin and end together.
+#[derive(Debug, Default)]
+struct Batches(BTreeMap<i64, i64>);
+
+impl Batches {
+    async fn last(&mut self, lake: &Lake, before_us: i64) -> Result<i64> {
+        if let Some(known) = self.0.get(&before_us) {
+            return Ok(*known);
+        }
+        let last = last_batch(lake, before_us).await?;
+        self.0.insert(before_us, last);
+        Ok(last)
+    }
+}
+
 impl Runner {
     /// A runner; any number may run on one lake, and each window counts once.
     pub fn new(lake: Arc<Lake>, pond: Arc<Pond>, clock: Clock) -> Self {
@@ -114,13 +132,14 @@ impl Runner {
         let mut given_up: BTreeSet<String> = BTreeSet::new();
         let mut states = self.states(choice).await?;
         loop {
-            let round = self.next_round(choice, &states, &given_up)?;
+            let (round, next_due_us) = self.next_round(choice, &states, &given_up)?;
             if round.is_empty() {
-                return Ok(total);
+                return Ok(Total { next_due_us, ..total });
             }
             let mut found = Vec::new();
+            let mut batches = Batches::default();
             for due in round {
-                let ran = self.run_window(due).await?;
+                let ran = self.run_window(due, &mut batches).await?;
                 if ran.run.error.is_some() {
                     given_up.insert(ran.run.signal.clone());
                     total.failed += 1;
@@ -148,29 +167,35 @@ impl Runner {
     /// How far each signal has come.
     async fn states(&self, choice: &Choice) -> Result<BTreeMap<String, Option<State>>> {
         let mut states = BTreeMap::new();
+        let table = self.lake.table(SIGNALS).await?;
         for periodic in named(&self.pond, choice.name.as_deref())? {
             let name = periodic.signal.name.clone();
             // A dry run from a moment on passes over what was done.
             let is_anew = choice.is_dry && choice.since_us.is_some();
-            let state = if is_anew { None } else { State::read(&self.lake, &name).await? };
+            let state = match table.as_ref().filter(|_| !is_anew) {
+                Some(table) => State::read_from(&self.lake, table, &name).await?,
+                None => None,
+            };
             states.insert(name, state);
         }
         Ok(states)
     }
 
-    /// The windows that fell due first, of all signals.
+    /// The windows that fell due first, of all signals, and when the first that is not due will be.
     fn next_round(
         &self,
         choice: &Choice,
         states: &BTreeMap<String, Option<State>>,
         given_up: &BTreeSet<String>,
-    ) -> Result<Vec<Due<'_>>> {
+    ) -> Result<(Vec<Due<'_>>, Option<i64>)> {
         let mut due = Vec::new();
+        let mut next_due_us: Option<i64> = None;
         for periodic in named(&self.pond, choice.name.as_deref())? {
             let Some(schedule) = periodic.signal.schedule else { continue };
             let before = states.get(&periodic.signal.name).copied().flatten();
             let window = self.next_window(&schedule, before, choice);
             let due_us = schedule.due_us(window);
+            next_due_us = Some(next_due_us.map_or(due_us, |next| next.min(due_us)));
             let is_over = due_us <= self.clock.now_us() && choice.until_us.is_none_or(|until| window.end_us <= until);
             if is_over && !given_up.contains(&periodic.signal.name) {
                 due.push(Due { periodic, window, before, due_us });
@@ -178,7 +203,7 @@ impl Runner {
         }
         let first = due.iter().map(|due| due.due_us).min();
         due.retain(|due| Some(due.due_us) == first);
-        Ok(due)
+        Ok((due, next_due_us))
     }
 
     fn next_window(&self, schedule: &Schedule, before: Option<State>, choice: &Choice) -> Window {
@@ -189,14 +214,14 @@ impl Runner {
         }
     }
 
-    async fn run_window<'a>(&self, due: Due<'a>) -> Result<Found<'a>> {
+    async fn run_window<'a>(&self, due: Due<'a>, batches: &mut Batches) -> Result<Found<'a>> {
         let signal = &due.periodic.signal;
         let window = due.window;
         let after_batch = match due.before {
             Some(state) => state.batch,
-            None => last_batch(&self.lake, window.start_us).await?,
+            None => batches.last(&self.lake, window.start_us).await?,
         };
-        let batch = last_batch(&self.lake, window.end_us).await?.max(after_batch);
+        let batch = batches.last(&self.lake, window.end_us).await?.max(after_batch);
         let lookback_us = signal.schedule.map_or(0, |schedule| schedule.lookback_us);
         let span = Span { window, lookback_us, order: Order::Batches(after_batch, batch) };
         let (rows, error) = match evaluate(&self.lake, &self.pond, due.periodic, &span).await {

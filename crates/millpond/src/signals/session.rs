@@ -62,10 +62,18 @@ pub(super) fn over_given(pond: &Pond, signal: &Signal, window: Window, given: &G
 /// A session over the tables of a lake, as far as a signal names them.
 pub(super) async fn over_lake(lake: &Lake, pond: &Pond, signal: &Signal, span: &Span) -> Result<SessionContext> {
     let context = empty_session(pond, span.window)?;
-    let arrivals = Arrivals::read(lake, span).await?;
+    let mut found = Vec::new();
     for name in sql::relations(&context.state(), &signal.sql.text)? {
         let may_be_table = name.chars().all(|character| character.is_alphanumeric() || "_-".contains(character));
         let provider = if may_be_table { lake.provider(&name).await? } else { None };
+        found.push((name, provider));
+    }
+    let has_jobs = |provider: &Arc<dyn TableProvider>| provider.schema().field_with_name(JOB_COLUMN).is_ok();
+    let arrivals = match found.iter().any(|(_, provider)| provider.as_ref().is_some_and(has_jobs)) {
+        true => Arrivals::read(lake, span).await?,
+        false => Arrivals::none(),
+    };
+    for (name, provider) in found {
         let table = match (provider, schema_of(pond, &name)) {
             (Some(provider), _) => arrived_rows(&context, &name, provider, &arrivals, span).map_err(refused)?,
             (None, Some(schema)) => Arc::new(MemTable::try_new(schema, vec![Vec::new()]).map_err(refused)?),

@@ -5,6 +5,7 @@ mod committer;
 mod compaction;
 mod formats;
 mod gone;
+mod health;
 mod landing;
 mod ledger;
 mod maintenance;

@@ -34,7 +34,8 @@ impl Bench {
             std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
             std::fs::write(path, text).expect("file");
         };
-        write("millpond.toml", "");
+        // What is watched of the sources is a matter of other tests.
+        write("millpond.toml", "[health]\nenabled = false\n");
         write(
             "sources/app/source.toml",
             "time = 'time'\n[columns]\ntime = 'timestamp'\nsource_ip = 'text'\nbytes = 'int'\nuser = 'text'\n",
@@ -76,6 +77,13 @@ impl Bench {
         let runner = self.runner().await;
         runner.run_due(choice, &mut |run| told.push(shown(run))).await.expect("run");
         told
+    }
+
+    /// Writes a file of the pond.
+    pub(crate) fn write(&self, below: &str, text: &str) {
+        let path = self.folder.path().join(below);
+        std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+        std::fs::write(path, text).expect("file");
     }
 
     pub(crate) async fn values(&self, query: &str) -> Vec<String> {

@@ -89,7 +89,7 @@ async fn the_guide_tells_the_truth() {
         std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
         std::fs::write(path, text).expect("file");
     };
-    write("millpond.toml", "");
+    write("millpond.toml", "[health]\nenabled = false\n");
     write("sources/logins/source.toml", LOGINS);
     write("sources/logins/transform.sql", "select * from input");
     let examples = examples();
