@@ -29,7 +29,7 @@ use values::{Place, Values};
 pub(crate) fn texts(batch: &RecordBatch, row: usize, field: &str) -> Vec<String> {
     let mut texts = Vec::new();
     if let Some(place) = Place::find(batch.schema_ref(), field) {
-        place.values(&batch.slice(row, 1)).each(0, &mut |text| {
+        place.each_in_row(batch, row, &mut |text| {
             texts.push(text.to_owned());
             true
         });

@@ -86,6 +86,23 @@ impl Place {
         }
     }
 
+    /// Gives each text of one row to `take` until that says no; says whether it never did. Looks at no other row, as
+    /// [`Place::values`] does where numbers have to be written as text.
+    pub(super) fn each_in_row(&self, batch: &RecordBatch, row: usize, take: &mut dyn FnMut(&str) -> bool) -> bool {
+        let cell = |column: usize| batch.column(column).slice(row, 1);
+        match self {
+            Self::Column(path) => Values::of(&cell(path[0]), &path[1..], false).each(0, take),
+            Self::Json { column, keys } => {
+                let cell = cell(column[0]);
+                Values::Json(Box::new(Values::of(&cell, &column[1..], false)), keys.clone()).each(0, take)
+            }
+            Self::Either(places) => places.iter().all(|place| place.each_in_row(batch, row, take)),
+            Self::Everything(columns) => {
+                columns.iter().all(|column| Values::of(&cell(*column), &[], true).each(0, take))
+            }
+        }
+    }
+
     /// The values in a batch.
     pub(super) fn values<'a>(&self, batch: &'a RecordBatch) -> Values<'a> {
         match self {
