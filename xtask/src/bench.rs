@@ -12,6 +12,7 @@ mod measure;
 mod pond;
 mod random;
 mod report;
+mod sigma;
 mod stages;
 
 use std::path::PathBuf;
@@ -30,9 +31,11 @@ struct Options {
     only: Option<String>,
     /// Cases whose name holds this alone; `stages` are the stages.
     case: Option<String>,
+    /// Sigma rules alone, with the samples in this folder.
+    sigma: Option<PathBuf>,
 }
 
-const HINT: &str = "`bench [--quick] [--only millpond|duckdb] [--case NAME]`";
+const HINT: &str = "`bench [--quick] [--only millpond|duckdb] [--case NAME]`, or `bench --sigma DIR`";
 /// What `--case` calls the stages.
 const STAGES: &str = "stages";
 
@@ -57,6 +60,12 @@ struct Bench {
 /// has the name that was asked for.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     let options = parse(args)?;
+    if let Some(samples) = &options.sigma {
+        let table = format!("{}\n\n{}\n", machine::describe(5), sigma::measure(samples)?);
+        println!("{table}");
+        report::write(Part::Sigma, &table)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let bench = prepare(&options)?;
     let case = options.case.as_deref();
     if case == Some(STAGES) {
@@ -86,6 +95,10 @@ fn parse(args: &[String]) -> Result<Options> {
             }
             ("--case", Some(name)) => {
                 options.case = Some(name.to_owned());
+                args.next();
+            }
+            ("--sigma", Some(folder)) => {
+                options.sigma = Some(folder.into());
                 args.next();
             }
             _ => return Err(Error::new(format!("`bench` does not know `{arg}`\nhint: {HINT}"))),
@@ -118,7 +131,7 @@ fn build_millpond() -> Result<PathBuf> {
 ///
 /// # Errors
 /// When it cannot be built.
-fn build_example(package: &str, name: &str) -> Result<Command> {
+pub(crate) fn build_example(package: &str, name: &str) -> Result<Command> {
     process::run(process::cargo().args(["build", "--release", "--package", package, "--example", name]))?;
     Ok(Command::new(release_folder()?.join("examples").join(name)))
 }

@@ -1,4 +1,4 @@
-//! Development tasks: `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask simulate`,
+//! Development tasks: `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask simulate`, `cargo xtask sigma-check`,
 //! `cargo xtask bench`, `cargo xtask docs`.
 //!
 //! It has no dependencies, so that it builds in a second and shares nothing with the build that it drives.
@@ -10,6 +10,7 @@ mod error;
 mod fuzz;
 mod peers;
 mod process;
+mod sigma_check;
 mod simulate;
 mod test;
 
@@ -25,8 +26,11 @@ tasks:
   fuzz [--minutes N] [TARGET...]              fuzz the readers: all, a minute each, unless told otherwise
   simulate [--files N] [--seed S] [--seeds COUNT] [--jobs N] [--trace] [--twice] [--profile dev]
                                               run millpond against faults that follow from a seed
+  sigma-check --rules DIR... --events FILE --expected FILE
+                                              match labelled events, compare the hits with the expected ones
   bench [--quick] [--only millpond|duckdb] [--case NAME]
                                               measure millpond against DuckDB, write docs/reference/benchmarks.md
+  bench --sigma DIR                           the same against rsigma, with the rules and labelled events of a folder
   docs                                        write the generated reference pages
 
 environment:
@@ -50,6 +54,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "test" => test::run(rest),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
+        "sigma-check" => sigma_check::run(rest),
         "simulate" => simulate::run(rest),
         "docs" => docs::run(rest),
         "help" | "--help" | "-h" => {

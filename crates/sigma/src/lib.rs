@@ -37,3 +37,8 @@ pub use rule::{About, Rule, Status};
 pub use rule_set::{RuleSet, Wanted};
 pub use scanner::{Scanner, wanted};
 pub use windows::{windows_field, windows_logsources};
+
+/// The example of the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

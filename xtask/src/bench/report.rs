@@ -15,6 +15,7 @@ const END: &str = "<!-- end -->";
 pub(super) enum Part {
     Table,
     Stages,
+    Sigma,
 }
 
 impl Part {
@@ -22,6 +23,7 @@ impl Part {
         match self {
             Self::Table => "<!-- begin: written by `cargo xtask bench` -->\n",
             Self::Stages => "<!-- begin: stages, written by `cargo xtask bench` -->\n",
+            Self::Sigma => "<!-- begin: sigma, written by `cargo xtask bench --sigma` -->\n",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use millpond_core::logsource::LogSource;
 use millpond_core::{Error, Result};
 use serde::de::DeserializeOwned;
 use zstd::bulk::Decompressor;
@@ -11,7 +12,7 @@ use super::layout::{DEPTH_MAX, Part, STEPS_MAX, Section, UNPACKED_BYTES_MAX, dam
 use crate::condition::Expr;
 use crate::rule::Rule;
 
-/// Compiling is seldom and unpacking often; higher levels save a twentieth and take many times as long.
+/// A pack is written seldom and read often, and how long it takes to unpack hardly depends on the level.
 const LEVEL: i32 = 12;
 
 /// Puts parts together.
@@ -25,16 +26,16 @@ impl Writer {
     /// Writes rules, those of one log source together; each with its place among all.
     pub(super) fn sections(&mut self, rules: &[Rule]) -> Result<Vec<Section>> {
         check(rules)?;
-        let mut by_source: BTreeMap<_, Vec<(u32, &Rule)>> = BTreeMap::new();
+        let mut by_source: BTreeMap<&LogSource, Vec<(u32, &Rule)>> = BTreeMap::new();
         for (place, rule) in (0u32..).zip(rules) {
             by_source.entry(&rule.logsource).or_default().push((place, rule));
         }
-        let section = |(logsource, rules): (&_, Vec<(u32, &Rule)>)| {
-            let bytes = encoded_rules(&rules)?;
-            let part = self.part(&bytes)?;
-            Ok(Section { logsource: Clone::clone(logsource), rules: rules.len() as u32, part })
-        };
-        by_source.into_iter().map(section).collect()
+        let mut sections = Vec::new();
+        for (logsource, rules) in by_source {
+            let part = self.part(&encoded_rules(&rules)?)?;
+            sections.push(Section { logsource: logsource.clone(), rules: rules.len() as u32, part });
+        }
+        Ok(sections)
     }
 
     /// Adds a part.
