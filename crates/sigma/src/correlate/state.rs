@@ -108,7 +108,9 @@ impl State {
         match correlator.plans[taker.plan].place(taker.rule, field) {
             None => report.left_out_of(taker.plan).lacking += 1,
             Some((key, value)) => {
-                let Match { time_us, reference, .. } = *found;
+                let reference = found.reference;
+                // There is always a later time, so that every match can be forgotten.
+                let time_us = found.time_us.min(i64::MAX - 1);
                 let entry = Entry { time_us, rule: taker.rule, reference, value };
                 pending.entry(key).or_default().added.push(entry);
             }

@@ -222,6 +222,35 @@ fn an_episode_that_is_no_more_takes_what_rests_on_it_along() {
 }
 
 #[test]
+fn a_moment_that_is_no_more_takes_what_rests_on_it_along() {
+    let pairs = "type: event_count, rules: [a], timespan: 10s, condition: {gte: 2}";
+    let two_pairs = "type: event_count, rules: [one], timespan: 22s, condition: {gte: 2}";
+    let then = "type: temporal_ordered, rules: [two, b], timespan: 5s";
+    let correlator = correlator(&[pairs, two_pairs, then]);
+    let mut state = State::default();
+    let told = state.absorb(&correlator, matches("a@0; a@5; a@20; a@25; a@40; a@45; b@48"));
+    assert_eq!((told.found.len(), told.found[0].first_us, told.found[0].correlation), (1, 45_000_000, 2));
+    let joined = state.absorb(&correlator, matches("a@32 #8"));
+    assert_eq!((joined.found.len(), joined.withdrawn.len()), (0, 1), "at 45 there is one pair in 22 s");
+}
+
+#[test]
+fn times_at_either_end_are_times() {
+    let rising = "type: event_count, rules: [a], timespan: 10s, condition: {gte: 2}, generate: true";
+    let few = "type: event_count, rules: [a, b], timespan: 9999999999w, condition: {lt: 9}";
+    let outer = "type: temporal_ordered, rules: [one, a], timespan: 10s";
+    let correlator = limited(&[rising, few, outer], Limits { matches_per_group: 10, ..Limits::default() });
+    let mut state = State::default();
+    for time_us in [i64::MIN, i64::MAX, 0].into_iter().cycle().take(90) {
+        let reference = state.matches() as u128;
+        let found = Match { rule: "a".to_owned(), time_us, fields: BTreeMap::new(), reference };
+        state.absorb(&correlator, [found]);
+        assert!(state.matches() <= 30);
+    }
+    state.expire(&correlator, i64::MAX);
+}
+
+#[test]
 fn rules_are_silent_unless_a_correlation_says_otherwise() {
     let silent =
         |sections: &[&str]| correlator(sections).silenced_rules().iter().cloned().collect::<Vec<_>>().join(" ");
