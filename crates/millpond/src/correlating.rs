@@ -42,8 +42,7 @@ use crate::put::put_rows;
 use crate::rules;
 use crate::steps::{Steps, TRIES_MAX};
 
-const STEPS: Steps =
-    Steps { folder: "_correlations", name: "correlating", application: "millpond/correlations" };
+const STEPS: Steps = Steps { folder: "_correlations", name: "correlating", application: "millpond/correlations" };
 /// The version of a step as it is written.
 const FORMAT: u32 = 1;
 

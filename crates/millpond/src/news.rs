@@ -130,7 +130,8 @@ impl News {
     fn note_gap(&mut self, reader: Reader<'_>, version: u64) {
         self.has_changes = true;
         let name = reader.name;
-        self.notes.push(format!("the log of `{SIGNALS}` has version {version} no more: {name} passed over its signals"));
+        self.notes
+            .push(format!("the log of `{SIGNALS}` has version {version} no more: {name} passed over its signals"));
     }
 }
 

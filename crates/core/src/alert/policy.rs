@@ -1,7 +1,7 @@
 //! What becomes an alert (`[[alert]]`), and what does not for a while (`[[suppress]]`).
 
-use super::{SIGMA_BASE, SignalRow};
 use super::signal::KEY_COLUMNS;
+use super::{SIGMA_BASE, SignalRow};
 use crate::config::{Problems, Section};
 use crate::date::day_text;
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Steps: what alerting writes down before it does it.
 
-use millpond_core::alert::{Alert, Message, State};
 use millpond_core::Result;
+use millpond_core::alert::{Alert, Message, State};
 use serde::{Deserialize, Serialize};
 
 use super::tables::{self, ALERTS, DELIVERIES, Delivery};

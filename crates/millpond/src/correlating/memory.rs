@@ -128,7 +128,8 @@ impl Memory {
                 let places = found.matches.iter().map(|reference| self.place(*reference));
                 telling.rows.push(rows::row(&correlations.about[found.correlation], &now.key, found, places));
             }
-            let kept = before.filter(|_| !is_told).map_or(now.clone(), |before| Told { last_us: now.last_us, ..before });
+            let kept =
+                before.filter(|_| !is_told).map_or(now.clone(), |before| Told { last_us: now.last_us, ..before });
             self.told.insert(id, kept);
         }
     }

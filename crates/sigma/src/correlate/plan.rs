@@ -155,7 +155,9 @@ impl Correlator {
         if counts && most >= limits.matches_per_group as f64 {
             let kept = limits.matches_per_group;
             let message = format!("the correlation `{label}` counts to {most}, and a group keeps {kept} matches");
-            return Err(Error::bad_config(message).hint("lower the bound with a shorter `timespan`, or raise the limit"));
+            return Err(
+                Error::bad_config(message).hint("lower the bound with a shorter `timespan`, or raise the limit")
+            );
         }
         Ok(())
     }
