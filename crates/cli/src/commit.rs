@@ -17,7 +17,7 @@ use millpond_core::units::format_count;
 use millpond_core::{Kind, Result};
 use serde_json::json;
 
-use crate::{alerts, output, run, stop};
+use crate::{alerts, correlate, output, run, stop};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -41,13 +41,16 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
     let mut maintenance = is_kept.then(|| Maintenance::new(Arc::clone(&lake), Clock::system()));
     let mut committer = Committer::new(Arc::clone(&lake), Arc::new(Ledger::new(Arc::clone(&lake))));
     let mut signals = Signals::new(pond, Arc::clone(&lake))?;
+    let mut correlating = correlate::Beside::open(&root, Arc::clone(&lake));
     let mut beside = alerts::Beside::open(&root, lake)?;
     let mut stopped = stop::on_signal();
     loop {
+        correlating.begin().await?;
         beside.begin().await?;
         match committer.commit_pending().await {
             Ok(committed) => {
                 tell(&committed, arguments)?;
+                correlating.pass(arguments.json).await?;
                 beside.pass(arguments.json).await?;
             }
             // Nothing is lost, and the next look may find the store answering.

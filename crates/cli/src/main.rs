@@ -5,6 +5,7 @@ mod backfill;
 mod check;
 mod command;
 mod commit;
+mod correlate;
 mod demo;
 mod erase;
 mod explain;

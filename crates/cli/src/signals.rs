@@ -17,7 +17,7 @@ use millpond_core::{Error, Kind, Result};
 use serde_json::{Value, json};
 
 use crate::output::{self, Column, text_table};
-use crate::{backfill, run, stop};
+use crate::{backfill, correlate, run, stop};
 
 /// How often `--watch` looks for windows that are due.
 const LOOK: Duration = Duration::from_secs(5);
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     },
     /// Run every window that is due
     Run(RunArguments),
+    /// Compute the Sigma correlations over the matches that are new in the lake
+    Correlate(correlate::Arguments),
     /// Run the signals' own tests, in `signals/tests/NAME/`
     Test {
         /// The signal to test; all of them by default
@@ -84,6 +86,7 @@ pub(crate) async fn run(pond: Option<&Path>, command: Command) -> Result<ExitCod
     let pond = Arc::new(run::load(pond).await?);
     let lake = Arc::new(pond.open_lake(&Stores::default()).await?);
     match command {
+        Command::Correlate(arguments) => correlate::run(lake, &pond, &arguments).await,
         Command::List { json } => list(&lake, &pond, json).await,
         Command::Run(arguments) => run_due(lake, pond, &arguments).await,
         Command::Test { name, update } => test(&pond, name.as_deref(), update).await,

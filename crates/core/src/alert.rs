@@ -28,7 +28,7 @@ pub use self::destination::{Destination, Secret, Setting, Target};
 pub use self::group::{Group, Mark, State};
 pub use self::message::{Message, messages, test_message};
 pub use self::policy::{Policy, Suppression};
-pub use self::signal::SignalRow;
+pub use self::signal::{SIGMA_BASE, SignalRow};
 pub use self::template::Template;
 use crate::source::Severity;
 

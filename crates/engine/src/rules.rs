@@ -11,7 +11,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimestampMicrosecondType};
 use millpond_core::columns::{Column, ColumnType, SystemColumn};
 use millpond_core::logsource::EventSource;
-use millpond_sigma::{Rule, RuleSet, Scanner, wanted};
+use millpond_sigma::{Correlator, Rule, RuleSet, Scanner, wanted};
 
 use crate::prepare::Prepared;
 
@@ -20,6 +20,8 @@ use crate::prepare::Prepared;
 pub struct Rules {
     set: Arc<RuleSet>,
     events: EventSource,
+    /// By rule, whether its matches are for correlations alone.
+    silenced: Vec<bool>,
     /// Scanners that no job uses now: to make one takes longer than a small file.
     idle: Mutex<Vec<Scanner>>,
 }
@@ -35,7 +37,7 @@ pub struct RuleMatch {
     pub time_us: Option<i64>,
     /// Who or what the record is about, as `[logsource]` says.
     pub entity: Option<String>,
-    /// The fields that the rule asks for, with the values that passed.
+    /// The fields that the rule asks for, with the values that passed, and those that correlations ask for.
     pub fields: Vec<(String, String)>,
 }
 
@@ -43,6 +45,11 @@ impl Rules {
     /// The rules.
     pub fn rules(&self) -> &[Rule] {
         self.set.rules()
+    }
+
+    /// Whether matches of a rule are for correlations alone and no signals by themselves.
+    pub fn is_silenced(&self, rule: u32) -> bool {
+        self.silenced.get(rule as usize).copied().unwrap_or(false)
     }
 
     /// A scanner for one job.
@@ -95,15 +102,18 @@ fn time(batch: &RecordBatch, row: usize) -> Option<i64> {
 }
 
 impl Prepared {
-    /// The same source with those of the rules that may be for its events.
+    /// The same source with those of the rules that may be for its events. What `correlator` groups and counts by stays
+    /// with the matches.
     #[must_use]
-    pub fn with_rules(mut self, all: &RuleSet) -> Self {
+    pub fn with_rules(mut self, all: &RuleSet, correlator: &Correlator) -> Self {
         let Some(events) = self.source.logsource.clone() else { return self };
         let fitting: Vec<Rule> = all.for_events(&events).cloned().collect();
         if fitting.is_empty() {
             return self;
         }
-        let set = RuleSet::new(fitting, Vec::new());
+        let silenced = correlator.silenced_rules();
+        let silenced = fitting.iter().map(|rule| silenced.contains(rule.about.key())).collect();
+        let set = RuleSet::new(fitting, Vec::new()).keeping(|rule| correlator.fields_of(&rule.about));
         let wanted = wanted(&set, &events);
         let is_declared = is_declared_in(&self.source.columns);
         let mut added: BTreeSet<String> =
@@ -118,7 +128,7 @@ impl Prepared {
         if wanted.everything {
             self.read_system(SystemColumn::Rest, &is_declared);
         }
-        self.rules = Some(Arc::new(Rules { set: Arc::new(set), events, idle: Mutex::new(Vec::new()) }));
+        self.rules = Some(Arc::new(Rules { set: Arc::new(set), events, silenced, idle: Mutex::new(Vec::new()) }));
         self
     }
 

@@ -11,7 +11,6 @@
 
 mod outbox;
 mod send;
-mod signals;
 mod step;
 mod tables;
 
@@ -19,7 +18,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use millpond_core::alert::{Change, Decision, decide, messages, test_message};
+use millpond_core::alert::{Change, Decision, SignalRow, decide, messages, test_message};
 use millpond_core::config::PondConfig;
 use millpond_core::{Error, Kind, Result};
 
@@ -27,13 +26,12 @@ pub use self::tables::{ALERTS, DELIVERIES, alerts_schema, deliveries_schema};
 
 use self::outbox::Delivered;
 use self::send::Sender;
-use self::step::{Queued, Step};
+use self::step::{Queued, STEPS, Step};
 use crate::clock::Clock;
 use crate::crash;
 use crate::lake::Lake;
-
-/// Calls that may meet another writer in a row before it is an error.
-const TRIES_MAX: usize = 20;
+use crate::news::{self, Reader};
+use crate::steps::TRIES_MAX;
 
 /// The value of an environment variable by its name.
 pub type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -152,15 +150,12 @@ impl Alerter {
     /// # Errors
     /// [`Kind::Transient`] when the lake does not answer.
     pub async fn begin(&self, from_start: bool) -> Result<u64> {
-        if step::newest(&self.lake).await?.is_some() {
+        if STEPS.newest_number(&self.lake).await? > 0 {
             return Ok(0);
         }
-        let rows = self.lake.files(signals::SIGNALS).await?;
-        let (version, rows) = match rows {
-            Some((table, files)) if !from_start => (table.version(), files.iter().map(|file| file.rows).sum()),
-            _ => (None, 0),
-        };
-        let is_first = step::put(&self.lake, &Step::first(version)).await?;
+        let (version, rows) = news::beginning(&self.lake, from_start).await?;
+        let first = Step::first(version);
+        let is_first = STEPS.put(&self.lake, first.number, &first).await?;
         Ok(if is_first { rows } else { 0 })
     }
 
@@ -196,7 +191,9 @@ impl Alerter {
 
     /// Takes the next signals in; says whether there may be more.
     async fn take_in(&self, step: Step, config: &PondConfig, passed: &mut Passed) -> Result<(Step, bool)> {
-        let news = signals::read(&self.lake, &config.alerting, step.version).await?;
+        let takes = |signal: &SignalRow| config.alerting.policies.iter().any(|policy| policy.takes(signal));
+        let reader = Reader { name: "alerting", takes: &takes };
+        let news = news::read(&self.lake, reader, step.version).await?;
         let now_us = self.surroundings.clock.now_us();
         let mut decision = decide(&config.alerting, step.state.clone(), &news.rows, now_us);
         if !news.has_changes && decision.alerts.is_empty() && decision.state == step.state {
@@ -234,7 +231,7 @@ impl Alerter {
 
     /// The newest step, carried out.
     async fn newest(&self) -> Result<Step> {
-        let step = step::newest(&self.lake).await?;
+        let step: Option<Step> = STEPS.newest(&self.lake).await?;
         let step = step.ok_or_else(|| Error::conflict("the first step of alerting was just removed"))?;
         self.carry_out(&step).await?;
         Ok(step)
@@ -242,7 +239,7 @@ impl Alerter {
 
     /// Writes a step down and carries it out.
     async fn advance(&self, next: Step) -> Result<Step> {
-        if !step::put(&self.lake, &next).await? {
+        if !STEPS.put(&self.lake, next.number, &next).await? {
             return Err(Error::conflict(format!("another process took step {} of alerting", next.number)));
         }
         crash::point("step");

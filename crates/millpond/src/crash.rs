@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const VARIABLE: &str = "MILLPOND_CRASH";
 
 /// Every point, in the order of the path, and then of what runs over the lake: `signals` is between the rows of a periodic
-/// signal and their commit, `step` after a step of alerting was written down and before it is carried out, `alert` after
+/// signal and their commit, `correlation` after a step of correlating was written down, `episodes` between the rows of its
+/// episodes and their commit, `step` after a step of alerting was written down and before it is carried out, `alert` after
 /// a message was sent and before that is written down.
-pub const POINTS: [&str; 14] = [
+pub const POINTS: [&str; 16] = [
     "route",
     "fetch",
     "decode",
@@ -26,6 +27,8 @@ pub const POINTS: [&str; 14] = [
     "receipts",
     "cleanup",
     "signals",
+    "correlation",
+    "episodes",
     "step",
     "alert",
 ];

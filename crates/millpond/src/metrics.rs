@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::committer::Committed;
+use crate::correlating::Passed;
 use crate::worker::Progress;
 
 /// Counts what a worker tells, and tells it on.
@@ -25,6 +26,8 @@ pub struct Metrics {
     rows: Family<Rows, Counter>,
     bytes: Family<Stage, Counter>,
     signals: Family<OfSource, Counter>,
+    episodes: Family<OfRule, Counter>,
+    left_out: Family<LeftOut, Counter>,
     step_seconds: Family<Step, Counter<f64, AtomicU64>>,
     commits: Counter,
     dropped: Counter,
@@ -61,6 +64,17 @@ struct OfSource {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfRule {
+    correlation: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LeftOut {
+    correlation: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Step {
     source: String,
     step: &'static str,
@@ -77,6 +91,8 @@ impl Metrics {
             rows: Family::default(),
             bytes: Family::default(),
             signals: Family::default(),
+            episodes: Family::default(),
+            left_out: Family::default(),
             step_seconds: Family::default(),
             commits: Counter::default(),
             dropped: Counter::default(),
@@ -94,6 +110,12 @@ impl Metrics {
             metrics.bytes.clone(),
         );
         registry.register("signals", "Rows harvested by signals", metrics.signals.clone());
+        registry.register("correlation_episodes", "Episodes that correlations found", metrics.episodes.clone());
+        registry.register(
+            "correlation_left_out",
+            "Matches or groups that correlations could not use, by reason",
+            metrics.left_out.clone(),
+        );
         registry.register_with_unit(
             "step",
             "Time of committed jobs, by source and step",
@@ -189,6 +211,19 @@ impl Progress for Metrics {
         self.unreadable.inc_by(committed.unreadable.len() as u64);
         self.last_commit.set(chrono::Utc::now().timestamp());
         self.inner.committed(committed);
+    }
+
+    fn correlated(&self, passed: &Passed) {
+        for (correlation, one) in &passed.correlations {
+            let correlation = || correlation.clone();
+            self.episodes.get_or_create(&OfRule { correlation: correlation() }).inc_by(one.found);
+            for (reason, _, count) in one.left_out() {
+                self.left_out.get_or_create(&LeftOut { correlation: correlation(), reason }).inc_by(count);
+            }
+        }
+        let untimed = LeftOut { correlation: String::new(), reason: "untimed" };
+        self.left_out.get_or_create(&untimed).inc_by(passed.untimed);
+        self.inner.correlated(passed);
     }
 
     fn note(&self, text: &str) {

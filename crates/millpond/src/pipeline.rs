@@ -34,7 +34,7 @@ use millpond_engine::run::InputFile;
 pub use commit::FAILURES_MAX;
 pub(crate) use fetch::open_object;
 pub use harvest::signals_schema;
-pub(crate) use harvest::{Finder, signal_rows};
+pub(crate) use harvest::{Finder, SIGMA, signal_rows};
 pub(crate) use paused::signal_pause;
 pub use write::quarantine_schema;
 

@@ -16,6 +16,7 @@ use millpond_engine::run::{locations, locations_of};
 use millpond_engine::tables::Tables;
 use millpond_sigma::{Placeholders, RuleSet};
 
+use crate::correlating::Correlations;
 use crate::lake::Lake;
 use crate::rules;
 use crate::signals::{self, Periodic};
@@ -38,6 +39,8 @@ pub struct Pond {
     pub sources: Vec<Source>,
     /// The signals over the lake, by name.
     pub periodic: Vec<Periodic>,
+    /// The Sigma correlations; `None`: it has none.
+    pub correlations: Option<Arc<Correlations>>,
     pub(crate) tables: Tables,
     prepared: BTreeMap<String, Prepared>,
 }
@@ -83,15 +86,17 @@ impl Pond {
         periodic.extend(signals::health::signals(&config.health, &names));
         let tables = load_tables(&config, root, &sources, &periodic, problems).await;
         let rules = read_rules(root, problems)?;
+        let correlations = Correlations::new(&rules, &config)?;
         let mut prepared = BTreeMap::new();
         for source in &sources {
             if let Some(ready) = prepare(&Arc::new(source.clone()), &tables, problems).await {
-                prepared.insert(source.name.clone(), ready.with_rules(&rules));
+                prepared.insert(source.name.clone(), ready.with_rules(&rules, &correlations.correlator));
             }
         }
         check_shared_tables(&prepared, problems);
         let is_whole = prepared.len() == sources.len();
-        let pond = Self { root: root.to_owned(), config, sources, periodic, tables, prepared };
+        let correlations = (!correlations.is_empty()).then(|| Arc::new(correlations));
+        let pond = Self { root: root.to_owned(), config, sources, periodic, correlations, tables, prepared };
         // The tables of a source that is wrong have no columns yet.
         if is_whole {
             signals::check(&pond, problems).await;
@@ -189,7 +194,7 @@ impl Pond {
             }
         }
         let mut stamp = 0;
-        for folder in ["sources", "enrich", "signals"] {
+        for folder in ["sources", "enrich", "signals", rules::RULES] {
             walk(&root.join(folder), &mut stamp);
         }
         let config = std::fs::read(root.join(CONFIG_FILE)).unwrap_or_default();
@@ -356,5 +361,8 @@ fn read_rules(root: &Path, problems: &mut Problems) -> Result<RuleSet> {
     for rejection in &collection.rejections {
         problems.warn(&rejection.file, rejection.line as usize, &rejection.error);
     }
-    Ok(collection.into())
+    if Correlations::check(&collection, problems) {
+        return Ok(collection.into());
+    }
+    Ok(RuleSet::new(collection.rules, Vec::new()))
 }

@@ -1,10 +1,15 @@
 //! Putting encoded files where the lake keeps them.
 
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use arrow::json::ReaderBuilder;
 use bytes::Bytes;
 use millpond_core::{Error, Result};
-use millpond_engine::encode::EncodedFile;
+use millpond_engine::encode::{EncodedFile, Origin, TableWriter};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, WriteMultipart};
+use serde::Serialize;
 
 use crate::lake::{Lake, LakeFile};
 
@@ -23,6 +28,30 @@ pub(crate) async fn put_file(lake: &Lake, table: &str, name: &str, mut file: Enc
     put.map_err(|error| Error::transient(format!("failed to put `{key}`")).because(error))?;
     let jobs = file.jobs.iter().map(|(job, rows)| (job.to_string(), *rows)).collect();
     Ok(LakeFile { path, day, bytes: file.bytes, rows: file.rows, statistics: file.statistics, jobs })
+}
+
+/// Puts rows that no job gave, parted by the day of their `time`, as files that a commit can name.
+pub(crate) async fn put_rows(
+    lake: &Lake,
+    table: &str,
+    name: &str,
+    schema: &SchemaRef,
+    rows: &[impl Serialize],
+) -> Result<Vec<LakeFile>> {
+    let failed =
+        |error: arrow::error::ArrowError| Error::bug(format!("failed to write rows of `{table}`")).because(error);
+    let builder = ReaderBuilder::new(Arc::clone(schema)).with_batch_size(rows.len().max(1));
+    let mut decoder = builder.build_decoder().map_err(failed)?;
+    decoder.serialize(rows).map_err(failed)?;
+    let mut writer = TableWriter::new(schema, Some("time"), false);
+    while let Some(rows) = decoder.flush().map_err(failed)? {
+        writer.write(&rows, &Origin { job: None, day: 0 })?;
+    }
+    let mut files = Vec::new();
+    for file in writer.finish()? {
+        files.push(put_file(lake, table, name, file).await?);
+    }
+    Ok(files)
 }
 
 /// The first 8 digits of the BLAKE3 of a file's bytes, in hexadecimal; the file is rewound.

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use self::alerts::Alerts;
 use crate::alerting::{Alerter, Passed, Surroundings};
 use crate::committer::{Committed, Committer};
+use crate::correlating::{self, Correlating};
 use crate::intake::{Intake, Item, read};
 use crate::job_threads::JobThreads;
 use crate::ledger::Ledger;
@@ -49,6 +50,8 @@ const COMMIT_JOBS: usize = 1_000;
 const COMMIT_INTERVAL: Duration = Duration::from_secs(2);
 /// How often a worker that watches and commits looks for windows of signals that are due.
 const SIGNALS_INTERVAL: Duration = Duration::from_secs(5);
+/// How often correlations are computed where nothing is committed.
+const CORRELATE_INTERVAL: Duration = Duration::from_secs(10);
 /// How often the worker looks whether something is due.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -66,6 +69,10 @@ pub trait Progress: Send + Sync {
     fn committed(&self, committed: &Committed);
     /// Something else that a person may want to know.
     fn note(&self, text: &str);
+    /// Correlations were computed.
+    fn correlated(&self, passed: &correlating::Passed) {
+        passed.lines().iter().for_each(|line| self.note(line));
+    }
 }
 
 /// What a run did.
@@ -142,6 +149,9 @@ pub struct Worker {
     /// `None`: somebody else commits.
     committer: Option<Committer>,
     maintenance: Maintenance,
+    /// `None`: somebody else correlates.
+    correlating: Option<Correlating>,
+    last_correlated: Instant,
     /// `None`: somebody else tells of alerts, or there are none to tell of.
     alerts: Option<Alerts>,
     threads: JobThreads,
@@ -197,6 +207,10 @@ impl Worker {
         let stamp = Pond::stamp(&pond.root);
         let node = Node::open(pond).await?;
         let committer = (!matches!(commits, Commits::Elsewhere)).then(|| node.committer());
+        let correlating = committer.is_some().then(|| Correlating::new(Arc::clone(&node.lake), node.clock.clone()));
+        if let (Some(correlating), Some(_)) = (&correlating, &node.pond.correlations) {
+            correlating.begin(false).await?;
+        }
         let alerts = match commits {
             Commits::WithAlerts(surroundings) => open_alerts(&node, surroundings).await?,
             Commits::Elsewhere | Commits::Here => None,
@@ -207,6 +221,8 @@ impl Worker {
             maintenance: Maintenance::new(Arc::clone(&node.lake), node.clock.clone()),
             node: Arc::new(node),
             committer,
+            correlating,
+            last_correlated: Instant::now(),
             alerts,
             threads,
             progress,
@@ -439,6 +455,7 @@ impl Worker {
                         Reload::Inputs => is_over = true,
                     }
                     self.run_signals();
+                    self.correlate_if_due().await;
                     self.maintain();
                 }
                 passed = ended(&mut self.alerts) => self.note_alerts(passed),
@@ -455,8 +472,31 @@ impl Worker {
         self.note_queue_errors(intake.tell().await);
         self.summary.is_interrupted |= is_stopped(&stop);
         self.commit_and_tell().await?;
+        self.correlate().await;
         self.alert_last().await;
         Ok(())
+    }
+
+    /// Correlates what was committed. What goes wrong is told and stops no job: the next pass goes on.
+    async fn correlate(&mut self) {
+        let (Some(correlating), Some(correlations)) = (&mut self.correlating, &self.node.pond.correlations) else {
+            return;
+        };
+        self.last_correlated = Instant::now();
+        match correlating.pass(correlations).await {
+            Ok(passed) => {
+                self.progress.correlated(&passed);
+                self.alerts.iter_mut().filter(|_| passed.rows() > 0).for_each(Alerts::set_due);
+            }
+            Err(error) => self.progress.note(&error.report()),
+        }
+    }
+
+    /// The same where nothing was committed for a while: some episodes are over only then.
+    async fn correlate_if_due(&mut self) {
+        if self.last_correlated.elapsed() >= CORRELATE_INTERVAL {
+            self.correlate().await;
+        }
     }
 
     /// Waits for the pass over alerts that runs, and makes one after the last commit.
@@ -692,6 +732,7 @@ impl Worker {
         committed.errors().for_each(|error| self.progress.note(&error.report()));
         if committed != Committed::default() {
             self.progress.committed(&committed);
+            self.correlate().await;
             self.alerts.iter_mut().for_each(Alerts::set_due);
         }
         Ok(())

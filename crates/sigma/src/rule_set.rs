@@ -16,6 +16,8 @@ use crate::rule::Rule;
 pub struct RuleSet {
     rules: Vec<Rule>,
     correlations: Vec<Correlation>,
+    /// By rule, fields that stay with its matches besides those that it tests.
+    kept: Vec<BTreeSet<String>>,
 }
 
 /// What rules look at in an event.
@@ -30,7 +32,26 @@ pub struct Wanted {
 impl RuleSet {
     /// The set of these.
     pub fn new(rules: Vec<Rule>, correlations: Vec<Correlation>) -> Self {
-        Self { rules, correlations }
+        Self { rules, correlations, kept: Vec::new() }
+    }
+
+    /// The same set, where matches of each rule also keep these fields, by the rule's names for them.
+    #[must_use]
+    pub fn keeping(mut self, fields: impl Fn(&Rule) -> BTreeSet<String>) -> Self {
+        self.kept = self.rules.iter().map(fields).collect();
+        self
+    }
+
+    /// The fields that matches of a rule keep besides those that it tests; `rule` is its place.
+    pub fn kept(&self, rule: usize) -> impl Iterator<Item = &str> {
+        self.kept.get(rule).into_iter().flatten().map(String::as_str)
+    }
+
+    /// What rules for events of a source look at, and what their matches keep.
+    pub fn wanted<'a>(&'a self, events: &'a EventSource) -> Wanted {
+        let mut wanted = Wanted::by(self.for_events(events));
+        wanted.fields.extend(self.kept.iter().flatten().cloned());
+        wanted
     }
 
     /// The rules; a [`Hit`](crate::Hit) names one by its place here.

@@ -19,7 +19,7 @@ const WINDOWS_COLUMNS: [&str; 4] = ["Channel", "Provider_Name", "EventID", "Even
 
 /// What rules for such events look at, in the names that the events use.
 pub fn wanted(rules: &RuleSet, events: &EventSource) -> Wanted {
-    let mut wanted = Wanted::by(rules.for_events(events));
+    let mut wanted = rules.wanted(events);
     let renamed = wanted.fields.iter().filter_map(|field| events.fields.get(field)).cloned().collect::<Vec<_>>();
     wanted.fields.extend(renamed);
     if !wanted.is_nothing() {
@@ -79,13 +79,17 @@ impl Scanner {
     }
 
     /// What made a rule match a row: the fields that it asks for, by their names in the rule, each with the value that
-    /// passed.
+    /// passed, and those that its matches keep, each with its first value.
     pub fn matched(&self, batch: &RecordBatch, hit: Hit) -> Vec<(String, String)> {
         let renames = self.renames(batch, hit.row as usize);
+        let values = |field: &str| texts(batch, hit.row as usize, renames.get(field).map_or(field, String::as_str));
         let mut matched = BTreeMap::new();
-        add_matched(&self.rules.rules()[hit.rule as usize].condition, &mut matched, &|field| {
-            texts(batch, hit.row as usize, renames.get(field).map_or(field, String::as_str))
-        });
+        add_matched(&self.rules.rules()[hit.rule as usize].condition, &mut matched, &values);
+        for field in self.rules.kept(hit.rule as usize) {
+            if let (false, Some(value)) = (matched.contains_key(field), values(field).into_iter().next()) {
+                matched.insert(field.to_owned(), value);
+            }
+        }
         matched.into_iter().collect()
     }
 

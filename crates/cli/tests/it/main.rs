@@ -2,6 +2,7 @@
 
 mod alerts;
 mod check;
+mod correlations;
 mod crash;
 mod demo;
 mod http;

@@ -1,7 +1,7 @@
 //! What becomes an alert (`[[alert]]`), and what does not for a while (`[[suppress]]`).
 
-use super::SignalRow;
 use super::signal::KEY_COLUMNS;
+use super::{SIGMA_BASE, SignalRow};
 use crate::config::{Problems, Section};
 use crate::date::day_text;
 use crate::error::{Error, Result};
@@ -93,9 +93,10 @@ impl Policy {
         (!policy.name.is_empty()).then_some(policy)
     }
 
-    /// Whether it takes a signal.
+    /// Whether it takes a signal; what is there for correlations alone it never does.
     pub fn takes(&self, signal: &SignalRow) -> bool {
-        signal.severity >= self.severity_min
+        signal.kind.as_deref() != Some(SIGMA_BASE)
+            && signal.severity >= self.severity_min
             && self.sources.matches(&signal.source)
             && self.rules.matches(&signal.rule)
             && self.techniques.matches(signal.technique.as_deref().unwrap_or_default())

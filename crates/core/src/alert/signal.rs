@@ -2,6 +2,9 @@
 
 use crate::source::Severity;
 
+/// The kind of rows that are there for correlations alone: no alert takes them.
+pub const SIGMA_BASE: &str = "sigma_base";
+
 /// A row of the table `signals`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SignalRow {

@@ -37,6 +37,8 @@ pub struct PondConfig {
     pub enrich: Vec<EnrichTable>,
     /// What becomes of signals.
     pub alerting: AlertConfig,
+    /// How long correlations wait for matches that come late, in milliseconds.
+    pub correlation_late_ms: u64,
 }
 
 /// Where objects appear.
@@ -123,7 +125,12 @@ impl PondConfig {
             health: Health::default(),
             enrich: Vec::new(),
             alerting: AlertConfig::parse(file, &mut top, problems),
+            correlation_late_ms: CORRELATION_LATE_MS,
         };
+        if let Some(mut section) = top.section(problems, "correlations") {
+            config.correlation_late_ms = section.ms(problems, "late").unwrap_or(CORRELATION_LATE_MS);
+            section.finish(problems);
+        }
         if let Some(section) = top.section(problems, "budget") {
             config.parse_budget(section, problems);
         }
@@ -173,6 +180,8 @@ impl PondConfig {
 const JOB_MEMORY_BYTES: u64 = 256 << 20;
 /// Files of a group: each further one saves a smaller part of a request, and a crash repeats all of them.
 const GROUP_FILES: u64 = 256;
+/// What sources that deliver by the hour need, with time for a file that is tried again.
+const CORRELATION_LATE_MS: u64 = 6 * 3_600_000;
 /// How often an input is listed.
 const POLL_MS: u64 = 2_000;
 const MS_PER_DAY: u64 = 86_400_000;

@@ -9,7 +9,7 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::send::Sender;
-use super::step::{Queued, Step, newest_number};
+use super::step::{Queued, STEPS, Step};
 use super::tables::{Delivery, GIVEN_UP, SENT};
 use crate::committer::documents::{delete, list, put, put_new, read_json};
 use crate::crash;
@@ -176,7 +176,7 @@ impl Round<'_> {
             return Ok(None);
         }
         // Another process may have sent the message, taken it out of the outbox and cleared up its tries.
-        if newest_number(self.lake).await? != self.step {
+        if STEPS.newest_number(self.lake).await? != self.step {
             delete(self.lake, &[path]).await?;
             return Err(Error::conflict("another process went on with alerting"));
         }

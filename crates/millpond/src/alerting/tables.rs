@@ -4,15 +4,13 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use arrow::json::ReaderBuilder;
+use millpond_core::Result;
 use millpond_core::alert::{Alert, Change};
-use millpond_core::{Error, Result};
-use millpond_engine::encode::{Origin, TableWriter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::lake::{Lake, LakeFile};
-use crate::put::put_file;
+use crate::put::put_rows;
 
 /// The table of alerts.
 pub const ALERTS: &str = "alerts";
@@ -100,29 +98,6 @@ pub(super) async fn put_alerts(lake: &Lake, name: &str, alerts: &[Alert]) -> Res
 /// Writes ends of messages as files that a commit can name.
 pub(super) async fn put_deliveries(lake: &Lake, name: &str, deliveries: &[Delivery]) -> Result<Vec<LakeFile>> {
     put_rows(lake, DELIVERIES, name, &deliveries_schema(), deliveries).await
-}
-
-async fn put_rows(
-    lake: &Lake,
-    table: &str,
-    name: &str,
-    schema: &SchemaRef,
-    rows: &[impl Serialize],
-) -> Result<Vec<LakeFile>> {
-    let failed =
-        |error: arrow::error::ArrowError| Error::bug(format!("failed to write rows of `{table}`")).because(error);
-    let builder = ReaderBuilder::new(Arc::clone(schema)).with_batch_size(rows.len().max(1));
-    let mut decoder = builder.build_decoder().map_err(failed)?;
-    decoder.serialize(rows).map_err(failed)?;
-    let mut writer = TableWriter::new(schema, Some("time"), false);
-    while let Some(rows) = decoder.flush().map_err(failed)? {
-        writer.write(&rows, &Origin { job: None, day: 0 })?;
-    }
-    let mut files = Vec::new();
-    for file in writer.finish()? {
-        files.push(put_file(lake, table, name, file).await?);
-    }
-    Ok(files)
 }
 
 /// Lists and objects are JSON in text, as `fields` is in `signals`: every reader of the lake can look into them.

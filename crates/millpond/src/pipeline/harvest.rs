@@ -9,13 +9,16 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::json::LineDelimitedWriter;
+use millpond_core::alert::SIGMA_BASE;
 use millpond_core::source::Signal;
 use millpond_core::{Error, Result};
-use millpond_engine::rules::RuleMatch;
-use millpond_sigma::Rule;
+use millpond_engine::rules::{RuleMatch, Rules};
 
 /// Columns that a signal's query may give by name; every other one is kept in `fields`.
 const NAMED: [&str; 4] = ["entity", "time", "message", "_row"];
+
+/// The kind of rows that Sigma rules match.
+pub(crate) const SIGMA: &str = "sigma";
 
 /// The columns of the table `signals`, without `_job`.
 pub fn signals_schema() -> SchemaRef {
@@ -104,8 +107,9 @@ pub(crate) fn signal_rows(finder: Finder<'_>, rows: &RecordBatch) -> Result<Reco
 }
 
 /// Records that Sigma rules match as rows of the table. Id, title and author of the rule stay with each.
-pub(crate) fn rule_rows(source: &str, rules: &[Rule], file: &str, found: &[RuleMatch]) -> Result<RecordBatch> {
-    let about = |found: &RuleMatch| &rules[found.rule as usize].about;
+pub(crate) fn rule_rows(source: &str, rules: &Rules, file: &str, found: &[RuleMatch]) -> Result<RecordBatch> {
+    let about = |found: &RuleMatch| &rules.rules()[found.rule as usize].about;
+    let kind = |found: &RuleMatch| if rules.is_silenced(found.rule) { SIGMA_BASE } else { SIGMA };
     let texts = |text: &dyn Fn(&RuleMatch) -> Option<String>| -> ArrayRef {
         Arc::new(found.iter().map(text).collect::<StringArray>())
     };
@@ -125,7 +129,7 @@ pub(crate) fn rule_rows(source: &str, rules: &[Rule], file: &str, found: &[RuleM
         texts(&|found| Some(fields_text(&found.fields))),
         constant(file),
         Arc::new(found.iter().map(|found| found.row).collect::<Int64Array>()),
-        constant("sigma"),
+        texts(&|found| Some(kind(found).to_owned())),
         texts(&|found| about(found).author.clone()),
         texts(&|_| None),
         texts(&|_| None),

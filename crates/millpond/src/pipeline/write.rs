@@ -265,7 +265,7 @@ impl Sink for JobSink<'_> {
         let Some(rules) = &self.prepared.rules else { return Err(Error::bug("matches of no rules")) };
         self.timed(|sink| {
             sink.signal_count += found.len() as u64;
-            let rows = rule_rows(&sink.prepared.source.name, rules.rules(), sink.object, &found)?;
+            let rows = rule_rows(&sink.prepared.source.name, rules, sink.object, &found)?;
             sink.keep(Table::Signals, &rows, &signals_schema())
         })
     }

@@ -102,7 +102,7 @@ impl Correlator {
         let known = targets(set);
         let mut uses = Vec::new();
         for correlation in set.correlations() {
-            check(correlation, limits)?;
+            Self::check(correlation, limits)?;
             uses.push(followed(correlation, &known)?);
         }
         let order = order(set.correlations(), &uses)?;
@@ -138,6 +138,30 @@ impl Correlator {
         Ok(Self { plans, order, limits, takers, silenced })
     }
 
+    /// Says whether a correlation is within the limits.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it counts to more matches than a group may keep, or is a `temporal_ordered` with more than 100 rules.
+    pub fn check(correlation: &Correlation, limits: Limits) -> Result<()> {
+        let (label, rules) = (label(&correlation.about), correlation.rules.len());
+        if correlation.kind == CorrelationKind::TemporalOrdered && rules > ORDERED_RULES_MAX {
+            let message =
+                format!("the correlation `{label}` has {rules} rules, and may have {ORDERED_RULES_MAX} in order");
+            return Err(Error::bad_config(message).hint("make correlations of its parts, and one over these"));
+        }
+        let counts = matches!(correlation.kind, CorrelationKind::EventCount | CorrelationKind::ValueCount(_));
+        let most = correlation.thresholds.iter().map(|threshold| threshold.number).fold(0.0, f64::max);
+        if counts && most >= limits.matches_per_group as f64 {
+            let kept = limits.matches_per_group;
+            let message = format!("the correlation `{label}` counts to {most}, and a group keeps {kept} matches");
+            return Err(
+                Error::bad_config(message).hint("lower the bound with a shorter `timespan`, or raise the limit")
+            );
+        }
+        Ok(())
+    }
+
     /// The ids and names of rules that raise no signals of their own: correlations refer to them, and none of these says
     /// `generate: true`.
     pub fn silenced_rules(&self) -> &BTreeSet<String> {
@@ -147,6 +171,19 @@ impl Correlator {
     /// Whether any correlation takes the matches of a rule, by its id or name.
     pub fn takes(&self, rule: &str) -> bool {
         self.takers.contains_key(rule)
+    }
+
+    /// The fields that correlations ask for of the matches of a rule, by the rule's names for them.
+    pub fn fields_of(&self, rule: &About) -> BTreeSet<String> {
+        let taker = labels(rule).find_map(|label| self.takers.get(label));
+        let inputs = taker.into_iter().flatten().map(|taker| &self.plans[taker.plan].inputs[taker.rule as usize]);
+        inputs.flat_map(|input| input.group_by.iter().chain(&input.values).cloned()).collect()
+    }
+
+    /// Microseconds: no match changes an episode that ended longer than this before the time that
+    /// [`State::expire`](crate::State::expire) has passed.
+    pub fn reach_us(&self) -> i64 {
+        self.plans.iter().fold(0, |reach: i64, plan| reach.saturating_add(plan.timespan_us))
     }
 
     /// Who takes the matches of a rule.
@@ -277,22 +314,6 @@ fn followed(correlation: &Correlation, known: &HashMap<&str, Target>) -> Result<
             .ok_or_else(|| Error::bad_config(message).hint("add the rule, or take the correlation out as well"))
     };
     correlation.rules.iter().map(target).collect()
-}
-
-fn check(correlation: &Correlation, limits: Limits) -> Result<()> {
-    let (label, rules) = (label(&correlation.about), correlation.rules.len());
-    if correlation.kind == CorrelationKind::TemporalOrdered && rules > ORDERED_RULES_MAX {
-        let message = format!("the correlation `{label}` has {rules} rules, and may have {ORDERED_RULES_MAX} in order");
-        return Err(Error::bad_config(message).hint("make correlations of its parts, and one over these"));
-    }
-    let counts = matches!(correlation.kind, CorrelationKind::EventCount | CorrelationKind::ValueCount(_));
-    let most = correlation.thresholds.iter().map(|threshold| threshold.number).fold(0.0, f64::max);
-    if counts && most >= limits.matches_per_group as f64 {
-        let kept = limits.matches_per_group;
-        let message = format!("the correlation `{label}` counts to {most}, and a group keeps {kept} matches");
-        return Err(Error::bad_config(message).hint("lower the bound with a shorter `timespan`, or raise the limit"));
-    }
-    Ok(())
 }
 
 /// The correlations, each after those that it refers to.

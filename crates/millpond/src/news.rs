@@ -1,4 +1,4 @@
-//! Signals that came into the table since it was last looked at.
+//! News: signals that came into the table since somebody looked last.
 //!
 //! What a version adds is what lies in its new files less what lay in those that it took out: a replay puts a signal in
 //! the place of itself, and erasure and expiry write again what they keep. Compaction says of its files that no row
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit};
-use millpond_core::alert::{AlertConfig, SignalRow};
+use millpond_core::alert::SignalRow;
 use millpond_core::source::Severity;
 use millpond_core::{Error, Result};
 use object_store::ObjectStoreExt;
@@ -20,7 +20,7 @@ use crate::lake::{Changes, Lake};
 use crate::rewrite::read_file;
 
 /// The table.
-pub(super) const SIGNALS: &str = "signals";
+pub(crate) const SIGNALS: &str = "signals";
 /// Signals taken in at a time, more only if one version has more.
 const ROWS_MAX: usize = 20_000;
 /// What is read, as far as the table has it.
@@ -44,27 +44,46 @@ const COLUMNS: [&str; 15] = [
 
 /// What is new.
 #[derive(Debug, Default)]
-pub(super) struct News {
-    /// Signals that some policy takes.
-    pub(super) rows: Vec<SignalRow>,
+pub(crate) struct News {
+    /// Signals that are asked for.
+    pub(crate) rows: Vec<SignalRow>,
     /// The version that was read last.
-    pub(super) version: Option<u64>,
+    pub(crate) version: Option<u64>,
     /// Whether any row came or went, whoever takes it.
-    pub(super) has_changes: bool,
+    pub(crate) has_changes: bool,
     /// Whether there are newer versions.
-    pub(super) is_more: bool,
+    pub(crate) is_more: bool,
     /// What could not be read.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Who reads, and what.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    /// What it does, for notes: such as `alerting`.
+    pub(crate) name: &'static str,
+    /// Whether it asks for a signal.
+    pub(crate) takes: &'a (dyn Fn(&SignalRow) -> bool + Send + Sync),
+}
+
+/// The version after which somebody new reads, and how many signals are passed over: those that are there, or none with
+/// `from_start`.
+pub(crate) async fn beginning(lake: &Lake, from_start: bool) -> Result<(Option<u64>, u64)> {
+    let rows = lake.files(SIGNALS).await?;
+    Ok(match rows {
+        Some((table, files)) if !from_start => (table.version(), files.iter().map(|file| file.rows).sum()),
+        _ => (None, 0),
+    })
 }
 
 /// Reads the versions after `since`; `None`: from the first.
-pub(super) async fn read(lake: &Lake, config: &AlertConfig, since: Option<u64>) -> Result<News> {
+pub(crate) async fn read(lake: &Lake, reader: Reader<'_>, since: Option<u64>) -> Result<News> {
     let mut news = News { version: since, ..News::default() };
     let Some(newest) = lake.version(SIGNALS).await? else { return Ok(news) };
     for version in since.map_or(0, |since| since + 1)..=newest {
         match lake.changes(SIGNALS, version).await? {
-            Some(changes) => news.take(lake, config, &changes).await?,
-            None => news.note_gap(version),
+            Some(changes) => news.take(lake, reader, &changes).await?,
+            None => news.note_gap(reader, version),
         }
         news.version = Some(version);
         if news.rows.len() >= ROWS_MAX {
@@ -76,33 +95,29 @@ pub(super) async fn read(lake: &Lake, config: &AlertConfig, since: Option<u64>) 
 }
 
 impl News {
-    async fn take(&mut self, lake: &Lake, config: &AlertConfig, changes: &Changes) -> Result<()> {
+    async fn take(&mut self, lake: &Lake, reader: Reader<'_>, changes: &Changes) -> Result<()> {
         self.has_changes |= !(changes.added.is_empty() && changes.removed.is_empty());
         let mut gone: HashMap<String, u64> = HashMap::new();
         // Nothing can be told from what goes where nothing comes.
         for path in changes.removed.iter().filter(|_| !changes.added.is_empty()) {
-            for signal in self.signals(lake, path).await? {
+            for signal in self.signals(lake, reader, path).await? {
                 *gone.entry(signal.identity()).or_default() += 1;
             }
         }
         for path in &changes.added {
-            let signals = self.signals(lake, path).await?;
-            for signal in signals.into_iter().filter(|signal| is_new(&mut gone, signal)) {
-                if config.policies.iter().any(|policy| policy.takes(&signal)) {
-                    self.rows.push(signal);
-                }
-            }
+            let signals = self.signals(lake, reader, path).await?;
+            let new = signals.into_iter().filter(|signal| is_new(&mut gone, signal));
+            self.rows.extend(new.filter(|signal| (reader.takes)(signal)));
         }
         Ok(())
     }
 
     /// The signals of a file; none where it was vacuumed, which is told.
-    async fn signals(&mut self, lake: &Lake, path: &str) -> Result<Vec<SignalRow>> {
+    async fn signals(&mut self, lake: &Lake, reader: Reader<'_>, path: &str) -> Result<Vec<SignalRow>> {
         match lake.store.head(&Path::from(format!("{SIGNALS}/{path}"))).await {
             Err(object_store::Error::NotFound { .. }) => {
-                let text =
-                    format!("`{SIGNALS}/{path}` was vacuumed before alerting read it: look for alerts in the table");
-                self.notes.push(text);
+                let name = reader.name;
+                self.notes.push(format!("`{SIGNALS}/{path}` was vacuumed before {name} read it: look into the table"));
                 return Ok(Vec::new());
             }
             Err(error) => return Err(Error::transient(format!("failed to look at `{SIGNALS}/{path}`")).because(error)),
@@ -113,9 +128,11 @@ impl News {
         Ok(rows.into_iter().flatten().collect())
     }
 
-    fn note_gap(&mut self, version: u64) {
+    fn note_gap(&mut self, reader: Reader<'_>, version: u64) {
         self.has_changes = true;
-        self.notes.push(format!("the log of `{SIGNALS}` has version {version} no more: its signals made no alert"));
+        let name = reader.name;
+        self.notes
+            .push(format!("the log of `{SIGNALS}` has version {version} no more: {name} passed over its signals"));
     }
 }
 
