@@ -174,8 +174,10 @@ fn hash(text: &str) -> Option<Indicator> {
 
 /// A URL, an address of e-mail or a domain.
 fn named(text: &str) -> Option<Indicator> {
-    if text.contains('/') {
-        return url(text);
+    if let Some((host, path)) = text.split_once('/') {
+        // A length that no network has makes no URL of an address.
+        let is_length = host.parse::<IpAddr>().is_ok() && path.bytes().all(|byte| byte.is_ascii_digit());
+        return if is_length { None } else { url(text) };
     }
     let value = fold(text).into_owned();
     let (kind, host) = match value.split_once('@') {

@@ -5,6 +5,7 @@ mod check;
 mod crash;
 mod demo;
 mod http;
+mod hunt;
 mod lake;
 mod peers;
 mod pond;

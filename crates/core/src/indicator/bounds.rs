@@ -32,16 +32,31 @@ impl Range {
 /// behind a host sorts before `;`, and capital letters before small ones.
 pub(super) fn raw_ranges(indicator: &Indicator, has_subdomains: bool) -> Vec<Range> {
     let value = indicator.value();
-    let letters = || Range::between(&value.to_ascii_uppercase(), &format!("{value};"));
     match indicator.kind() {
         Kind::Ip if value.contains(':') => in_ipv6(),
         Kind::Ip => [Range::between(value, &format!("{value};"))].into_iter().chain(in_brackets()).collect(),
         Kind::Network if value.contains(':') => in_ipv6(),
         Kind::Network => Network::parse(value).iter().map(|network| octets(*network)).chain(in_brackets()).collect(),
         Kind::Domain if has_subdomains => vec![Range::everything()],
-        Kind::Domain | Kind::Md5 | Kind::Sha1 | Kind::Sha256 | Kind::Email => vec![letters()],
+        Kind::Domain | Kind::Md5 | Kind::Sha1 | Kind::Sha256 | Kind::Email => letters(value),
         Kind::Url => vec![Range::everything()],
     }
+}
+
+/// Where the spellings of letters lie. Between all of them in capitals and all of them small there is nearly every text, so
+/// the first two are looked at one by one.
+fn letters(value: &str) -> Vec<Range> {
+    let start = value.char_indices().nth(2).map_or(value.len(), |(at, _)| at);
+    let (start, rest) = value.split_at(start);
+    let mut starts = vec![String::new()];
+    for letter in start.chars() {
+        let mut cases = vec![letter.to_ascii_uppercase(), letter];
+        cases.dedup();
+        starts = starts.iter().flat_map(|start| cases.iter().map(move |case| format!("{start}{case}"))).collect();
+    }
+    let spelled =
+        |start: String| Range::between(&format!("{start}{}", rest.to_ascii_uppercase()), &format!("{start}{rest};"));
+    starts.into_iter().map(spelled).collect()
 }
 
 /// Where the addresses of a network lie, in the spelling of indicators.
