@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Alerts(AlertsArguments),
     /// Erase the rows for which a predicate is true, and keep the proof
     Erase(crate::erase::Arguments),
+    /// Look for indicators of compromise in what the lake holds already
+    Hunt(crate::hunt::Arguments),
     /// Run signals over the lake, test them, and tell what they would have found
     Signals(SignalsArguments),
     /// Work on sources

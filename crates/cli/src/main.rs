@@ -9,6 +9,7 @@ mod correlate;
 mod demo;
 mod erase;
 mod explain;
+mod hunt;
 mod init;
 mod lake;
 mod output;
@@ -95,6 +96,7 @@ async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
         Command::Lake(arguments) => lake::run(pond, arguments.command).await,
         Command::Alerts(arguments) => alerts::run(pond, arguments.command).await,
         Command::Erase(arguments) => erase::run(pond, &arguments).await,
+        Command::Hunt(arguments) => hunt::run(pond, &arguments).await,
         Command::Signals(arguments) => signals::run(pond, arguments.command).await,
         Command::Source(arguments) => source::run(pond, arguments.command),
         Command::Scan(arguments) => scan::run(&arguments),

@@ -59,6 +59,15 @@ pub(crate) fn text_table<T>(columns: &[Column<T>], items: &[T]) -> String {
     text.collect()
 }
 
+/// Cells as a line of CSV.
+pub(crate) fn csv_line(cells: &[String]) -> String {
+    let cell = |text: &String| match text.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.clone(),
+    };
+    format!("{}\n", cells.iter().map(cell).collect::<Vec<_>>().join(","))
+}
+
 /// Prints a JSON line for each item.
 pub(crate) fn print_json_lines<T: serde::Serialize>(items: &[T]) -> Result<()> {
     for item in items {

@@ -188,10 +188,6 @@ fn shown(hit: &ScanHit) -> String {
 }
 
 fn print_csv(hits: &[ScanHit]) -> Result<()> {
-    let cell = |text: &str| match text.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    };
     output::print("time,level,title,rule,author,technique,computer,file,row,fields\n")?;
     for hit in hits {
         let optional = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -207,7 +203,7 @@ fn print_csv(hits: &[ScanHit]) -> Result<()> {
             hit.row.map(|row| row.to_string()).unwrap_or_default(),
             serde_json::Value::Object(hit.fields.clone()).to_string(),
         ];
-        output::print(&format!("{}\n", cells.iter().map(|text| cell(text)).collect::<Vec<_>>().join(",")))?;
+        output::print(&output::csv_line(&cells))?;
     }
     Ok(())
 }

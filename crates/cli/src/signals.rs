@@ -98,7 +98,7 @@ pub(crate) async fn run(pond: Option<&Path>, command: Command) -> Result<ExitCod
 }
 
 /// Microseconds since 1970: a day, a time, or a time ago.
-fn moment(text: &str) -> Result<i64, String> {
+pub(crate) fn moment(text: &str) -> Result<i64, String> {
     match parse_ms(text) {
         Ok(ms) => Ok(Clock::system().now_us().saturating_sub((ms as i64).saturating_mul(1_000))),
         Err(_) => backfill::parse_time(text).map_err(|error| error.report()),

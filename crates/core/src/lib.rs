@@ -13,6 +13,7 @@ pub mod event;
 pub mod format;
 pub mod glob;
 pub mod guard;
+pub mod indicator;
 pub mod inventory;
 pub mod job;
 pub mod logsource;

@@ -4,6 +4,7 @@
 //! view and no dictionary types. Nothing is stored here: a file lies in memory, or in the temporary folder once it is
 //! large, until the caller puts it where it belongs.
 
+mod plain;
 mod properties;
 mod statistics;
 
@@ -18,6 +19,9 @@ use arrow::datatypes::{
 use millpond_core::{Error, Result};
 use parquet::arrow::ArrowWriter;
 use tempfile::SpooledTempFile;
+
+use self::plain::PlainColumns;
+pub use self::plain::plain_columns;
 
 /// The column that names the job of every row of the lake.
 pub const JOB_COLUMN: &str = "_job";
@@ -163,6 +167,7 @@ struct Part {
     number: usize,
     rows: u64,
     jobs: Vec<(Arc<str>, u64)>,
+    plain: PlainColumns,
     writer: ArrowWriter<SpooledTempFile>,
 }
 
@@ -305,7 +310,7 @@ impl Part {
         let writer = ArrowWriter::try_new(file, first.schema(), Some(properties));
         let writer =
             writer.map_err(|error| Error::bad_config("failed to store the columns as Parquet").because(error))?;
-        Ok(Self { number, rows: 0, jobs: Vec::new(), writer })
+        Ok(Self { number, rows: 0, jobs: Vec::new(), plain: PlainColumns::new(first, finish), writer })
     }
 
     fn write(&mut self, rows: &RecordBatch, origin: &Origin) -> Result<()> {
@@ -313,6 +318,7 @@ impl Part {
         if let Some(job) = &origin.job {
             self.count(job, rows.num_rows() as u64);
         }
+        self.plain.look(rows);
         self.writer.write(rows).map_err(encode_error)?;
         if self.writer.in_progress_size() >= ROW_GROUP_BYTES {
             self.writer.flush().map_err(encode_error)?;
@@ -329,6 +335,7 @@ impl Part {
     }
 
     fn finish(mut self, day: i32) -> Result<EncodedFile> {
+        self.plain.metadata().into_iter().for_each(|said| self.writer.append_key_value_metadata(said));
         let metadata = self.writer.finish().map_err(encode_error)?;
         let bytes = self.writer.bytes_written() as u64;
         // The writer has ended its file; the file itself is taken out of it.
@@ -478,6 +485,27 @@ mod tests {
             let column = reader.metadata().row_group(0).column(0);
             assert_eq!(column.bloom_filter_offset().is_some(), expected);
             assert!(column.column_index_offset().is_some(), "pages can be pruned");
+        }
+    }
+
+    #[test]
+    fn compacted_files_say_which_indicators_are_in_one_spelling() {
+        let text = |values: [&str; 2]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+        let rows = RecordBatch::try_from_iter([
+            ("ip", text(["192.0.2.1", "2001:db8::1"])),
+            ("host", text(["a.example", "A.example"])),
+            ("other", text(["a", "b"])),
+        ])
+        .expect("batch");
+        let finish = Finish::Compacted { indicators: vec!["ip".into(), "host".into()] };
+        for (finish, expected) in [(finish, vec!["ip".to_owned()]), (Finish::Landed, vec![])] {
+            let mut writer = TableWriter::rewriter(&lake_schema(&rows.schema()), finish);
+            writer.write(&rows, &Origin { job: None, day: 0 }).expect("write");
+            let mut bytes = Vec::new();
+            let mut body = writer.finish().expect("finish").remove(0).body;
+            std::io::Read::read_to_end(&mut body, &mut bytes).expect("read");
+            let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).expect("parquet");
+            assert_eq!(plain_columns(reader.metadata()), expected);
         }
     }
 

@@ -14,6 +14,7 @@ pub mod crash;
 pub mod erase;
 pub mod expire;
 pub mod explain;
+pub mod hunt;
 mod intake;
 pub mod job_threads;
 pub mod lake;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::{CastOptions, cast, filter_record_batch};
@@ -32,23 +33,39 @@ const FILES_AHEAD: usize = 16;
 const WHOLE_BYTES_MAX: u64 = 4 << 20;
 
 /// A file in the lake's store, as the Parquet reader asks for it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StoredFile {
     store: Arc<dyn ObjectStore>,
     path: Path,
     bytes: u64,
     /// All of a small file, once it was asked for anything.
     whole: Option<Bytes>,
+    /// Bytes that were fetched, of it and of its clones.
+    fetched: Arc<AtomicU64>,
 }
 
 impl StoredFile {
+    /// A file of so many bytes, of which nothing is fetched yet.
+    pub(crate) fn new(store: &Arc<dyn ObjectStore>, path: Path, bytes: u64) -> Self {
+        Self { store: Arc::clone(store), path, bytes, whole: None, fetched: Arc::default() }
+    }
+
+    /// Bytes that were fetched, of it and of its clones.
+    pub(crate) fn fetched_bytes(&self) -> u64 {
+        self.fetched.load(Ordering::Relaxed)
+    }
+
     async fn read(&mut self, range: Range<u64>) -> parquet::errors::Result<Bytes> {
         if self.bytes > WHOLE_BYTES_MAX {
+            self.fetched.fetch_add(range.end - range.start, Ordering::Relaxed);
             return Ok(self.store.get_range(&self.path, range).await?);
         }
         let whole = match &self.whole {
             Some(whole) => whole,
-            None => self.whole.insert(self.store.get(&self.path).await?.bytes().await?),
+            None => {
+                self.fetched.fetch_add(self.bytes, Ordering::Relaxed);
+                self.whole.insert(self.store.get(&self.path).await?.bytes().await?)
+            }
         };
         if range.end > whole.len() as u64 {
             return Err(ParquetError::EOF(format!("`{}` is shorter than its table says", self.path)));
@@ -88,7 +105,7 @@ pub(crate) async fn open_file(
     let failed = |error| Error::transient(&message).because(error);
     let path = Path::from(format!("{table}/{path}"));
     let meta = lake.store.head(&path).await.map_err(|error| Error::transient(&message).because(error))?;
-    let reader = StoredFile { store: Arc::clone(&lake.store), path, bytes: meta.size, whole: None };
+    let reader = StoredFile::new(&lake.store, path, meta.size);
     let mut builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(failed)?;
     if let Some(columns) = columns {
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
@@ -108,7 +125,7 @@ pub(crate) fn read_files(
     let table = table.to_owned();
     let opened = futures::stream::iter(files).map(move |file| {
         let path = Path::from(format!("{table}/{}", file.path));
-        open_stored(StoredFile { store: Arc::clone(&store), path, bytes: file.bytes, whole: None })
+        open_stored(StoredFile::new(&store, path, file.bytes))
     });
     let rows = opened.buffered(FILES_AHEAD).try_flatten();
     rows.map(move |rows| align(&rows?, &schema)).boxed()

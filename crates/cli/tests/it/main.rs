@@ -6,6 +6,7 @@ mod correlations;
 mod crash;
 mod demo;
 mod http;
+mod hunt;
 mod lake;
 mod peers;
 mod pond;

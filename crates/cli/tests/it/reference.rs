@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::pond::{Ran, millpond};
 
-const COMMANDS: [&[&str]; 28] = [
+const COMMANDS: [&[&str]; 29] = [
     &[],
     &["demo"],
     &["init"],
@@ -30,6 +30,7 @@ const COMMANDS: [&[&str]; 28] = [
     &["alerts", "send"],
     &["alerts", "test"],
     &["erase"],
+    &["hunt"],
     &["source"],
     &["source", "learn"],
     &["source", "packs"],
