@@ -7,7 +7,7 @@ use millpond_core::{Error, Result};
 use super::identity;
 use crate::condition::Comparison::{Greater, GreaterOrEqual, Less, LessOrEqual};
 use crate::correlation::{Correlation, CorrelationKind, Threshold};
-use crate::rule::About;
+use crate::rule::{About, Rule};
 use crate::rule_set::RuleSet;
 
 /// The most rules of a `temporal_ordered`: each match costs the square of their number.
@@ -107,34 +107,17 @@ impl Correlator {
         }
         let order = order(set.correlations(), &uses)?;
         let silenced = silenced(set.correlations(), &uses);
-        let mut plans: Vec<Plan> = Vec::new();
-        for (index, correlation) in set.correlations().iter().enumerate() {
+        let ready = |(index, correlation): (usize, &Correlation)| {
             let is_silent = silenced.contains(&Target::Correlation(index));
-            plans.push(Plan::new(correlation, set, &uses[index], is_silent, limits));
-        }
-        let mut takers: HashMap<String, Vec<Taker>> = HashMap::new();
+            Plan::new(correlation, set, &uses[index], is_silent, limits)
+        };
+        let mut plans: Vec<Plan> = set.correlations().iter().enumerate().map(ready).collect();
         for index in order.iter().copied() {
-            for (rule, target) in (0u32..).zip(&uses[index]) {
-                let taker = Taker { plan: index, rule };
-                match target {
-                    Target::Rule(place) => {
-                        let labels = labels(&set.rules()[*place].about);
-                        labels.for_each(|label| takers.entry(label.to_owned()).or_default().push(taker));
-                    }
-                    Target::Correlation(inner) => plans[*inner].takers.push(taker),
-                }
-            }
-            let inner: Vec<usize> = inner(&uses[index]).collect();
-            let delay = |inner: &usize| plans[*inner].delay_us.saturating_add(plans[*inner].timespan_us);
-            plans[index].delay_us = inner.iter().map(delay).max().unwrap_or(0);
-            let meanings: Vec<u128> = inner.iter().map(|inner| plans[*inner].meaning).collect();
-            plans[index].meaning = identity::meaning(&plans[index].label, &set.correlations()[index], &meanings)?;
+            rest(&mut plans, index, &uses[index], &set.correlations()[index])?;
         }
-        let rule_labels = silenced.into_iter().filter_map(|target| match target {
-            Target::Rule(place) => Some(labels(&set.rules()[place].about)),
-            Target::Correlation(_) => None,
-        });
-        let silenced = rule_labels.flatten().map(str::to_owned).collect();
+        let takers = takers(set, &uses, &order);
+        let rules = silenced.iter().filter_map(|target| target.rule(set));
+        let silenced = rules.flat_map(|rule| labels(&rule.about)).map(str::to_owned).collect();
         Ok(Self { plans, order, limits, takers, silenced })
     }
 
@@ -294,6 +277,43 @@ fn is_rising(correlation: &Correlation) -> bool {
         }
         _ => all([Greater, GreaterOrEqual]),
     }
+}
+
+impl Target {
+    fn rule(self, set: &RuleSet) -> Option<&Rule> {
+        match self {
+            Self::Rule(place) => set.rules().get(place),
+            Self::Correlation(_) => None,
+        }
+    }
+}
+
+/// Lets a plan rest on those whose results it takes, which are complete.
+fn rest(plans: &mut [Plan], index: usize, uses: &[Target], correlation: &Correlation) -> Result<()> {
+    let mut meanings = Vec::new();
+    for (rule, target) in (0u32..).zip(uses) {
+        let Target::Correlation(inner) = *target else { continue };
+        let inner = &mut plans[inner];
+        inner.takers.push(Taker { plan: index, rule });
+        meanings.push(inner.meaning);
+        let delay_us = inner.delay_us.saturating_add(inner.timespan_us);
+        plans[index].delay_us = plans[index].delay_us.max(delay_us);
+    }
+    plans[index].meaning = identity::meaning(&plans[index].label, correlation, &meanings)?;
+    Ok(())
+}
+
+/// Who takes the matches of a rule, by its id and by its name.
+fn takers(set: &RuleSet, uses: &[Vec<Target>], order: &[usize]) -> HashMap<String, Vec<Taker>> {
+    let mut takers: HashMap<String, Vec<Taker>> = HashMap::new();
+    for plan in order.iter().copied() {
+        for (rule, target) in (0u32..).zip(&uses[plan]) {
+            for label in target.rule(set).into_iter().flat_map(|rule| labels(&rule.about)) {
+                takers.entry(label.to_owned()).or_default().push(Taker { plan, rule });
+            }
+        }
+    }
+    takers
 }
 
 /// What has which id or name.
