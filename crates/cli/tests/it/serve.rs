@@ -7,14 +7,14 @@ use std::process::{Child, Stdio};
 use crate::pond::{Pond, app_log, millpond};
 
 /// A worker that listens; it is told to end when this goes.
-struct Listening {
+pub(crate) struct Listening {
     worker: Child,
     address: String,
     _told: std::thread::JoinHandle<()>,
 }
 
 impl Listening {
-    fn on(pond: &Pond, token: Option<&str>) -> Self {
+    pub(crate) fn on(pond: &Pond, token: Option<&str>) -> Self {
         let mut command = millpond(&pond.path("."), &["run", "--listen", "127.0.0.1:0"]);
         command.env_remove("MILLPOND_EVENTS_TOKEN").envs(token.map(|token| ("MILLPOND_EVENTS_TOKEN", token)));
         let mut worker = command.stderr(Stdio::piped()).spawn().expect("millpond");
@@ -42,7 +42,7 @@ impl Listening {
     }
 
     /// The metrics, once one of them is there.
-    fn metrics_with(&self, line: &str) -> String {
+    pub(crate) fn metrics_with(&self, line: &str) -> String {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
         loop {
             let metrics = self.ask("GET /metrics", "", "");

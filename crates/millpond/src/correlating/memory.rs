@@ -206,3 +206,66 @@ fn read_state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<State, D::Er
     let bytes = STANDARD.decode(text).map_err(serde::de::Error::custom)?;
     State::from_bytes(&bytes).map_err(serde::de::Error::custom)
 }
+
+#[cfg(test)]
+mod tests {
+    use millpond_core::config::{PondConfig, Problems};
+    use millpond_sigma::{Collection, RuleFile};
+
+    use super::*;
+
+    /// Two matches of a user within ten seconds.
+    fn correlations() -> Correlations {
+        let text = "title: a\nname: a\nlogsource: {product: x}\ndetection: {s: {k: v}, condition: s}\n---\n\
+                    title: pair\ncorrelation:\n  type: event_count\n  rules: [a]\n  group-by: [user]\n  timespan: 10s\n  \
+                    condition: {gte: 2}\n";
+        let rules = Collection::read([RuleFile { name: "a.yml".into(), text: text.into() }]);
+        assert!(rules.rejections.is_empty(), "{:?}", rules.rejections);
+        let config = PondConfig::parse("millpond.toml", "[correlations]\nlate = '1m'\n", 1, &mut Problems::default());
+        Correlations::new(&rules.into(), &config.expect("config")).expect("correlations")
+    }
+
+    fn at(seconds: i64) -> SignalRow {
+        let fields = Some(r#"{"user":"ann"}"#.to_owned());
+        let (rule, file) = ("a".to_owned(), format!("file-{seconds}"));
+        SignalRow { rule, file, row: Some(seconds), time_us: Some(seconds * 1_000_000), fields, ..SignalRow::default() }
+    }
+
+    fn keys(telling: &Telling) -> Vec<&str> {
+        telling.rows.iter().map(|row| row["key"].as_str().unwrap_or_default()).collect()
+    }
+
+    #[test]
+    fn episodes_that_are_joined_go_on_as_the_first() {
+        let (correlations, mut memory, now_us) = (correlations(), Memory::default(), 1_000_000_000);
+        let begun = memory.absorb(&correlations, &[at(100), at(105), at(120), at(125)], now_us);
+        let first = keys(&begun)[0].to_owned();
+        assert_eq!(begun.rows.len(), 2);
+        let joined = memory.absorb(&correlations, &[at(99), at(112)], now_us);
+        assert_eq!(keys(&joined), [&first], "six matches are more than twice two");
+        assert_eq!((joined.rows[0]["window_start"].as_i64(), memory.told.len()), (Some(99_000_000), 1));
+        assert_eq!(joined.passed.correlations["pair"].grew, 1);
+        let more = memory.absorb(&correlations, &[at(126)], now_us);
+        assert!(more.rows.is_empty(), "seven are not twice six");
+    }
+
+    #[test]
+    fn what_is_too_old_is_forgotten() {
+        let (correlations, mut memory) = (correlations(), Memory::default());
+        memory.absorb(&correlations, &[at(100), at(105)], 1_000_000_000);
+        memory.absorb(&correlations, &[at(500)], 1_100_000_000);
+        assert!(!memory.is_due(&correlations, 1_150_000_000) && memory.is_due(&correlations, 1_160_000_000));
+        memory.absorb(&correlations, &[], 1_160_000_000);
+        assert_eq!((memory.told.len(), memory.files.len(), memory.state.matches()), (0, 1, 1));
+        let late = memory.absorb(&correlations, &[at(104)], 1_160_000_000);
+        assert_eq!(late.passed.correlations["pair"].left_out.late, 1);
+    }
+
+    #[test]
+    fn it_is_the_same_after_it_was_written() {
+        let (correlations, mut memory) = (correlations(), Memory::default());
+        memory.absorb(&correlations, &[at(100), at(105)], 1_000_000_000);
+        let text = serde_json::to_string(&memory).expect("JSON");
+        assert_eq!(serde_json::from_str::<Memory>(&text).expect("memory"), memory);
+    }
+}

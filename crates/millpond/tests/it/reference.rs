@@ -9,6 +9,17 @@ use millpond::audit::audit_schema;
 use millpond::committer::receipts_schema;
 use millpond::pipeline::{quarantine_schema, signals_schema};
 
+const KINDS: &str = "
+| `kind` | what found it |
+|---|---|
+| `sql` | a signal's query over a file |
+| `sigma` | a Sigma rule over a file |
+| `sigma_base` | a Sigma rule that is there for correlations alone (`generate: false`): no alert takes it |
+| `correlation` | a Sigma correlation over matches; `key` names the episode, `window_start` and `window_end` bound it |
+| `periodic` | a signal's query over the lake |
+| `health` | a signal about sources and jobs |
+";
+
 #[test]
 fn the_page_on_tables_is_true() {
     let mut page = String::from(
@@ -16,7 +27,8 @@ fn the_page_on_tables_is_true() {
          event, or of the object where a row has no time; for `receipts` the day of the job. Times are in microseconds and UTC.\n",
     );
     table(&mut page, "A source's table", "the columns of its transform, and", &Schema::empty(), true);
-    table(&mut page, "signals", "one row for each row that a signal's query gives", &signals_schema(), true);
+    table(&mut page, "signals", "one row for each finding, of the kind that `kind` says", &signals_schema(), true);
+    page.push_str(KINDS);
     table(
         &mut page,
         "quarantine",
