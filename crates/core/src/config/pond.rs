@@ -1,5 +1,6 @@
 //! `millpond.toml`: the pond's inputs, lake, budget and tables.
 
+use super::hunt::HuntConfig;
 use super::section::{Problems, Section};
 use crate::alert::AlertConfig;
 use crate::columns::Column;
@@ -34,6 +35,8 @@ pub struct PondConfig {
     pub enrich: Vec<EnrichTable>,
     /// What becomes of signals.
     pub alerting: AlertConfig,
+    /// Lists of indicators that are looked for again when they change.
+    pub hunts: Vec<HuntConfig>,
 }
 
 /// Where objects appear.
@@ -119,6 +122,7 @@ impl PondConfig {
             allow: Allow::default(),
             enrich: Vec::new(),
             alerting: AlertConfig::parse(file, &mut top, problems),
+            hunts: HuntConfig::parse_all(file, &mut top, problems),
         };
         if let Some(section) = top.section(problems, "budget") {
             config.parse_budget(section, problems);
