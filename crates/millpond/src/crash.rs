@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const VARIABLE: &str = "MILLPOND_CRASH";
 
 /// Every point, in the order of the path, and then of what runs over the lake: `signals` is between the rows of a periodic
-/// signal and their commit, `step` after a step of alerting was written down and before it is carried out, `alert` after
+/// signal and their commit, `hunt` the same for those of a hunt, `step` after a step of alerting was written down and before it is carried out, `alert` after
 /// a message was sent and before that is written down.
-pub const POINTS: [&str; 14] = [
+pub const POINTS: [&str; 15] = [
     "route",
     "fetch",
     "decode",
@@ -28,6 +28,7 @@ pub const POINTS: [&str; 14] = [
     "signals",
     "step",
     "alert",
+    "hunt",
 ];
 
 struct Armed {
