@@ -1,8 +1,8 @@
 //! Indicators of compromise: what a hunt looks for, and how a value is compared with it.
 //!
 //! Every kind of list ([`read()`]) gives [`Indicator`]s, each in one spelling. A value of a log is brought to the same
-//! spelling by [`fold()`], so that looking one up is a look into a hash table ([`IndicatorSet`]), and both the bounds of a
-//! file's column and its bloom filters can tell that nothing of a whole list is in it.
+//! spelling by [`fold()`], so that looking one up is a look into a hash table ([`IndicatorSet`]), and both the bounds
+//! of a file's column and its bloom filters can tell that nothing of a whole list is in it.
 
 mod bounds;
 mod defang;
@@ -89,8 +89,8 @@ impl Indicator {
         Self::typed(&text).ok_or_else(|| refusal(&text))
     }
 
-    /// Reads an indicator that the list says the kind of. A list that says `ip` of a range means the range, and one that
-    /// says `domain` of an address the address.
+    /// Reads an indicator that the list says the kind of. A list that says `ip` of a range means the range, and one
+    /// that says `domain` of an address the address.
     ///
     /// # Errors
     /// Why it is none, in words that follow a colon.

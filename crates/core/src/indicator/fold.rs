@@ -31,8 +31,8 @@ impl Shape {
 }
 
 /// A value in the spelling in which indicators are kept: addresses as RFC 5952 writes them, without a port; domains,
-/// hashes and addresses of e-mail in small letters (ASCII alone); a URL as host and path. What can be no indicator (text
-/// with white space in it, say) is left as it is. Folding twice changes nothing.
+/// hashes and addresses of e-mail in small letters (ASCII alone); a URL as host and path. What can be no indicator
+/// (text with white space in it, say) is left as it is. Folding twice changes nothing.
 pub fn fold(text: &str) -> Cow<'_, str> {
     let shape = Shape::of(text);
     if shape.space {

@@ -188,7 +188,8 @@ impl Recorder<'_> {
     fn fields(&self, row: &Row) -> String {
         let indicator = self.indicator(row);
         let mut fields = json!({
-            "table": row.table, "columns": row.columns, "value": row.sample.value, "indicator_kind": indicator.kind().name(),
+            "table": row.table, "columns": row.columns, "value": row.sample.value,
+            "indicator_kind": indicator.kind().name(),
         });
         let optional = [("note", self.about.notes.get(indicator)), ("hunt", self.about.hunt.as_ref())];
         for (name, text) in optional {
