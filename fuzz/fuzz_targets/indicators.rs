@@ -1,14 +1,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use millpond_core::indicator::{Indicator, IndicatorSet, Plain, fold, is_plain, read};
+use millpond_core::indicator::{IndicatorSet, Kind, Plain, fold, is_plain, read};
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     let Ok(feed) = read("list", &text) else { return };
     for listed in &feed.taken {
-        let (kind, value) = (listed.indicator.kind(), listed.indicator.value());
-        assert_eq!(Indicator::of(kind, value).as_ref(), Ok(&listed.indicator), "an indicator is one as it is written");
+        let value = listed.indicator.value();
+        assert!(listed.indicator.kind() == Kind::Network || is_plain(value), "`{value}` is what values are brought to");
     }
     let set = IndicatorSet::new(feed.taken.into_iter().map(|listed| listed.indicator), true);
     for value in text.lines() {

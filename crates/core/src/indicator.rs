@@ -14,6 +14,7 @@ mod set;
 use std::net::IpAddr;
 
 pub use self::defang::defanged;
+use self::fold::has_scheme;
 pub use self::fold::{fold, is_plain};
 pub use self::network::Network;
 pub use self::read::{Feed, Listed, Refused, read};
@@ -190,10 +191,10 @@ fn named(text: &str) -> Option<Indicator> {
 
 /// A URL with or without its scheme; a host alone is the root of its site.
 fn url(text: &str) -> Option<Indicator> {
-    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let whole = if has_scheme(text) { text.to_owned() } else { format!("http://{text}") };
     let value = fold(&whole).into_owned();
     let (host, _) = value.split_once('/')?;
-    let is_host = is_domain(host) || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() || text.contains("://");
+    let is_host = is_domain(host) || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() || has_scheme(text);
     (is_host && !host.is_empty() && value != whole).then_some(Indicator { kind: Kind::Url, value })
 }
 
