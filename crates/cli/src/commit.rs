@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use millpond::clock::Clock;
 use millpond::committer::{Committed, Committer};
+use millpond::hunt::{HuntWatch, Tell};
 use millpond::lake::Lake;
 use millpond::ledger::Ledger;
 use millpond::maintenance::Maintenance;
@@ -42,6 +43,8 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
     let mut committer = Committer::new(Arc::clone(&lake), Arc::new(Ledger::new(Arc::clone(&lake))));
     let mut signals = Signals::new(pond, Arc::clone(&lake))?;
     let mut correlating = correlate::Beside::open(&root, Arc::clone(&lake));
+    let mut hunts = HuntWatch::new(Arc::clone(&lake), Clock::system());
+    let tell_hunt: Tell = Arc::new(|text| eprintln!("{text}"));
     let mut beside = alerts::Beside::open(&root, lake)?;
     let mut stopped = stop::on_signal();
     loop {
@@ -66,6 +69,9 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
             maintenance.tick(&config, &sources).iter().for_each(|text| eprintln!("{text}"));
         }
         signals.run_due().await;
+        if let Some(pond) = &signals.pond {
+            hunts.tick(pond, &tell_hunt);
+        }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(arguments.every)) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(ExitCode::from(stop::INTERRUPTED)),
@@ -78,6 +84,7 @@ struct Signals {
     root: PathBuf,
     lake: Arc<Lake>,
     stamp: Option<u64>,
+    pond: Option<Arc<Pond>>,
     runner: Option<Runner>,
     /// When the next window falls due, microseconds since 1970.
     next_due_us: i64,
@@ -85,7 +92,7 @@ struct Signals {
 
 impl Signals {
     fn new(pond: Option<&Path>, lake: Arc<Lake>) -> Result<Self> {
-        Ok(Self { root: run::root(pond)?, lake, stamp: None, runner: None, next_due_us: 0 })
+        Ok(Self { root: run::root(pond)?, lake, stamp: None, pond: None, runner: None, next_due_us: 0 })
     }
 
     async fn run_due(&mut self) {
@@ -109,7 +116,11 @@ impl Signals {
         self.stamp = stamp;
         self.next_due_us = 0;
         match Pond::load(&self.root).await {
-            Ok(pond) => self.runner = Some(Runner::new(Arc::clone(&self.lake), Arc::new(pond), Clock::system())),
+            Ok(pond) => {
+                let pond = Arc::new(pond);
+                self.runner = Some(Runner::new(Arc::clone(&self.lake), Arc::clone(&pond), Clock::system()));
+                self.pond = Some(pond);
+            }
             Err(error) => eprintln!("no signals run over the lake: {}", error.report()),
         }
     }

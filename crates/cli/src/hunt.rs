@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use millpond::hunt::{Columns, Finding, Hunter, Indicators, Report, Request, hunt, open};
+use millpond::clock::Clock;
+use millpond::hunt::{About, Columns, Finding, Hunter, Indicators, Report, Request, hunt, hunt_and_record, open};
 use millpond::pond::Pond;
 use millpond_core::Result;
 use millpond_core::date::time_text;
@@ -45,6 +46,9 @@ pub(crate) struct Arguments {
     /// Let a domain stand for the domains below it, too; bloom filters cannot tell of those
     #[arg(long)]
     subdomains: bool,
+    /// Record each row that is found in the table `signals` too, once however often it is hunted for
+    #[arg(long)]
+    signals: bool,
     /// Print JSON lines: what was found, what of the list was not taken, and what was read
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -64,10 +68,17 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
     let sources = Pond::sources_of(&run::root(pond)?)?;
     let request = arguments.request(&list);
     let mut bar = Bar { bar: progress::files(0) };
-    let report = hunt(&lake, &sources, &request, &mut bar).await?;
+    let (report, recorded) = match arguments.signals {
+        true => {
+            let about = About { notes: list.notes(), hunt: None, now_us: Clock::system().now_us() };
+            let (report, recorded) = hunt_and_record(&lake, &sources, &request, &about, &mut bar).await?;
+            (report, Some(recorded))
+        }
+        false => (hunt(&lake, &sources, &request, &mut bar).await?, None),
+    };
     bar.bar.finish_and_clear();
     match (arguments.json, arguments.csv) {
-        (true, _) => print_json(&report, &list.feed.refused)?,
+        (true, _) => print_json(&report, &list.feed.refused, recorded)?,
         (_, true) => print_csv(&report.findings)?,
         _ => print_table(&report.findings)?,
     }
@@ -75,6 +86,9 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
         tell_refused(&list.feed.refused);
     }
     tell(&report);
+    if let Some(recorded) = recorded {
+        eprintln!("{} new rows in the table `signals`", format_count(recorded));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -109,7 +123,7 @@ impl Hunter for Bar {
     }
 }
 
-fn print_json(report: &Report, refused: &[Refused]) -> Result<()> {
+fn print_json(report: &Report, refused: &[Refused], recorded: Option<u64>) -> Result<()> {
     let mut lines = Vec::new();
     for entry in refused {
         lines.push(json!({"event": "refused", "place": entry.place, "value": entry.value, "reason": entry.reason}));
@@ -119,7 +133,7 @@ fn print_json(report: &Report, refused: &[Refused]) -> Result<()> {
     }
     lines.push(json!({
         "event": "summary", "indicators": report.indicators, "found": report.found, "refused": refused.len(),
-        "columns": report.columns, "tally": report.tally,
+        "signals": recorded, "columns": report.columns, "tally": report.tally,
     }));
     output::print_json_lines(&lines)
 }

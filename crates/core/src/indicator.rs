@@ -1,8 +1,8 @@
 //! Indicators of compromise: what a hunt looks for, and how a value is compared with it.
 //!
 //! Every kind of list ([`read()`]) gives [`Indicator`]s, each in one spelling. A value of a log is brought to the same
-//! spelling by [`fold()`], so that looking one up is a look into a hash table ([`IndicatorSet`]), and both the bounds of a
-//! file's column and its bloom filters can tell that nothing of a whole list is in it.
+//! spelling by [`fold()`], so that looking one up is a look into a hash table ([`IndicatorSet`]), and both the bounds
+//! of a file's column and its bloom filters can tell that nothing of a whole list is in it.
 
 mod bounds;
 mod defang;
@@ -14,6 +14,7 @@ mod set;
 use std::net::IpAddr;
 
 pub use self::defang::defanged;
+use self::fold::has_scheme;
 pub use self::fold::{fold, is_plain};
 pub use self::network::Network;
 pub use self::read::{Feed, Listed, Refused, read};
@@ -89,8 +90,8 @@ impl Indicator {
         Self::typed(&text).ok_or_else(|| refusal(&text))
     }
 
-    /// Reads an indicator that the list says the kind of. A list that says `ip` of a range means the range, and one that
-    /// says `domain` of an address the address.
+    /// Reads an indicator that the list says the kind of. A list that says `ip` of a range means the range, and one
+    /// that says `domain` of an address the address.
     ///
     /// # Errors
     /// Why it is none, in words that follow a colon.
@@ -190,10 +191,10 @@ fn named(text: &str) -> Option<Indicator> {
 
 /// A URL with or without its scheme; a host alone is the root of its site.
 fn url(text: &str) -> Option<Indicator> {
-    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let whole = if has_scheme(text) { text.to_owned() } else { format!("http://{text}") };
     let value = fold(&whole).into_owned();
     let (host, _) = value.split_once('/')?;
-    let is_host = is_domain(host) || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() || text.contains("://");
+    let is_host = is_domain(host) || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() || has_scheme(text);
     (is_host && !host.is_empty() && value != whole).then_some(Indicator { kind: Kind::Url, value })
 }
 

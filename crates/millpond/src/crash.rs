@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const VARIABLE: &str = "MILLPOND_CRASH";
 
 /// Every point, in the order of the path, and then of what runs over the lake: `signals` is between the rows of a periodic
-/// signal and their commit, `correlation` after a step of correlating was written down, `episodes` between the rows of its
-/// episodes and their commit, `step` after a step of alerting was written down and before it is carried out, `alert` after
-/// a message was sent and before that is written down.
-pub const POINTS: [&str; 16] = [
+/// signal and their commit, `hunt` the same for those of a hunt, `correlation` after a step of correlating was written
+/// down, `episodes` between the rows of its episodes and their commit, `step` after a step of alerting was written down and
+/// before it is carried out, `alert` after a message was sent and before that is written down.
+pub const POINTS: [&str; 17] = [
     "route",
     "fetch",
     "decode",
@@ -31,6 +31,7 @@ pub const POINTS: [&str; 16] = [
     "episodes",
     "step",
     "alert",
+    "hunt",
 ];
 
 struct Armed {

@@ -10,7 +10,9 @@ mod probe;
 mod prune;
 mod report;
 mod scan;
+mod signals;
 mod table;
+mod watch;
 
 use std::sync::Arc;
 
@@ -25,7 +27,9 @@ pub use self::feed::{Indicators, open};
 pub use self::report::{Finding, Report, Sample, Tally};
 pub(crate) use self::scan::Hit;
 use self::scan::{Job, scan};
+pub use self::signals::{About, hunt_and_record};
 use self::table::Target;
+pub use self::watch::{HuntWatch, Tell};
 use crate::lake::{Lake, LakeFile, files_of};
 
 /// What is looked for, and where.

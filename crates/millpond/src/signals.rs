@@ -13,11 +13,14 @@ pub(crate) mod health;
 mod run;
 mod session;
 mod state;
+mod write;
 
 pub use backtest::{Backtest, backtest};
 pub use cases::{CaseResult, run_cases};
 pub use run::{Choice, Run, Runner, Total};
+pub(crate) use state::SIGNALS;
 pub use state::State;
+pub(crate) use write::{file_schema, put_rows};
 
 use millpond_core::Result;
 use millpond_core::config::Problems;

@@ -24,6 +24,7 @@ use self::alerts::Alerts;
 use crate::alerting::{Alerter, Passed, Surroundings};
 use crate::committer::{Committed, Committer};
 use crate::correlating::{self, Correlating};
+use crate::hunt::{HuntWatch, Tell};
 use crate::intake::{Intake, Item, read};
 use crate::job_threads::JobThreads;
 use crate::ledger::Ledger;
@@ -163,6 +164,7 @@ pub struct Worker {
     uncommitted: usize,
     last_commit: Instant,
     signals: Background,
+    hunts: HuntWatch,
     /// Objects that were written before are passed over: microseconds since 1970 in UTC.
     since_us: Option<i64>,
 }
@@ -216,6 +218,7 @@ impl Worker {
             Commits::Elsewhere | Commits::Here => None,
         };
         let threads = JobThreads::new(jobs_max(&node.pond))?;
+        let hunts = HuntWatch::new(Arc::clone(&node.lake), node.clock.clone());
         let mut worker = Self {
             ledger: node.ledger(),
             maintenance: Maintenance::new(Arc::clone(&node.lake), node.clock.clone()),
@@ -233,6 +236,7 @@ impl Worker {
             uncommitted: 0,
             last_commit: Instant::now(),
             signals: Background::default(),
+            hunts,
             since_us: None,
         };
         let committed = worker.commit().await?;
@@ -456,6 +460,7 @@ impl Worker {
                     }
                     self.run_signals();
                     self.correlate_if_due().await;
+                    self.hunt();
                     self.maintain();
                 }
                 passed = ended(&mut self.alerts) => self.note_alerts(passed),
@@ -532,6 +537,15 @@ impl Worker {
     fn run_signals(&mut self) {
         if self.committer.is_some() && !self.node.pond.periodic.is_empty() {
             self.signals.run(&self.node, &self.progress);
+        }
+    }
+
+    /// Hunts in the background for lists of indicators that changed, if it is this worker that commits.
+    fn hunt(&mut self) {
+        if self.committer.is_some() {
+            let progress = Arc::clone(&self.progress);
+            let tell: Tell = Arc::new(move |text| progress.note(text));
+            self.hunts.tick(&self.node.pond, &tell);
         }
     }
 

@@ -1,8 +1,11 @@
 //! `millpond hunt`.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
-use crate::pond::{Pond, Ran};
+use crate::pond::{Pond, Ran, millpond};
 
 const CONFIG: &str = "time = 'ts'\nsort = ['src', 'ts']\nindicators = ['src', 'host', 'url']\n[[match]]\nglob = '**/*.ndjson'\n\
                       [format]\ntype = 'json'\n[columns]\nts = 'timestamp'\nsrc = 'text'\nhost = 'text'\nurl = 'text'\n\
@@ -178,4 +181,107 @@ fn lists_of_every_kind_are_read_and_what_is_not_taken_is_told() {
     assert!(table.starts_with("kind ") && table.contains("10.0.0.4"), "{table}");
     let gone = pond.millpond(&["hunt", "--iocs", "gone.txt"]).fails(1).stderr;
     assert!(gone.contains("nothing at"), "{gone}");
+}
+
+/// What hunts recorded.
+fn recorded(pond: &Pond) -> Vec<Value> {
+    pond.query("select * from signals where kind = 'hunt' order by entity, file, \"row\"")
+}
+
+#[test]
+fn signals_are_recorded_once_however_often_they_are_found() {
+    let mut pond = pond(5);
+    let hunted = |pond: &Pond, lines: &str| {
+        let ran = hunt(pond, lines, &["--signals"]);
+        ran.json_lines().last().expect("a summary")["signals"].as_u64().expect("a count")
+    };
+    // Killed between the rows and their commit, nothing is recorded, and the next hunt records all.
+    pond.set("MILLPOND_CRASH", "hunt");
+    pond.write("list.txt", "10.1.0.3\n");
+    assert_ne!(pond.millpond(&["hunt", "--iocs", "list.txt", "--signals"]).code, Some(0));
+    pond.unset("MILLPOND_CRASH");
+    assert!(recorded(&pond).is_empty());
+    assert_eq!(hunted(&pond, "10.1.0.3 # command and control\n10.2.0.0/30\n"), 5);
+    let rows = recorded(&pond);
+    assert_eq!((rows.len(), &rows[0]["source"], &rows[0]["rule"]), (5, &"net".into(), &"ioc-hunt".into()));
+    assert_eq!(
+        (&rows[0]["entity"], &rows[0]["row"], &rows[0]["severity"]),
+        (&"10.1.0.3".into(), &3.into(), &"medium".into())
+    );
+    assert_eq!(rows[0]["message"], "ip `10.1.0.3` in src of table `net`: command and control");
+    let fields: Value = serde_json::from_str(rows[0]["fields"].as_str().expect("fields")).expect("JSON");
+    assert_eq!((&fields["value"], &fields["columns"]), (&"10.1.0.3".into(), &json!(["src"])));
+    // Another hunt, also over other files with the same rows, and one for more.
+    assert_eq!(hunted(&pond, "10.1.0.3\n10.2.0.0/30\n"), 0);
+    pond.millpond(&["lake", "compact"]).ok();
+    assert_eq!(hunted(&pond, "10.1.0.3\n10.2.0.0/30\n10.3.0.4\n"), 1);
+    pond.millpond(&["replay", "source = 'net'"]).ok();
+    assert_eq!(hunted(&pond, "10.1.0.3\n10.2.0.0/30\n10.3.0.4\n"), 0);
+    assert_eq!(recorded(&pond).len(), 6);
+    let itself = pond.millpond(&["hunt", "--iocs", "list.txt", "--signals", "--table", "signals"]).fails(1).stderr;
+    assert!(itself.contains("would find what it recorded"), "{itself}");
+}
+
+#[test]
+fn hunts_at_the_same_time_record_once() {
+    let pond = pond(2);
+    pond.write("list.txt", (0..20).map(|n| format!("10.0.0.{n}\n")).collect::<String>());
+    let start = || {
+        millpond(&pond.path("."), &["hunt", "--iocs", "list.txt", "--signals"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+    };
+    let hunts: Vec<_> = (0..3).map(|_| start().expect("millpond")).collect();
+    hunts.into_iter().for_each(|mut hunt| assert!(hunt.wait().expect("end").success()));
+    assert_eq!(recorded(&pond).len(), 20);
+}
+
+#[test]
+fn rows_that_do_not_say_where_they_come_from_are_told_apart_by_their_content() {
+    let pond = pond(0);
+    let config = CONFIG.replace("['src', 'host', 'url']", "['src']");
+    pond.source("net", &config, "select ts, src, hash from input\n");
+    for file in 0..2 {
+        pond.write(&format!("inbox/{file}.ndjson"), log(file, 1));
+        pond.run_once();
+    }
+    for (list, new) in [("10.0.0.0/30\n", 4), ("10.0.0.0/29\n10.0.0.0/30\n", 8), ("10.0.0.0/29\n", 0)] {
+        let ran = hunt(&pond, list, &["--signals"]);
+        assert_eq!(ran.json_lines().last().expect("a summary")["signals"], new, "{list}");
+        pond.millpond(&["lake", "compact", "net"]).ok();
+    }
+}
+
+/// The first line of a process that begins so; the process is ended.
+fn line_of(pond: &Pond, arguments: &[&str], start: &str) -> String {
+    let mut process = millpond(&pond.path("."), arguments);
+    let mut process = process.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("millpond");
+    let mut lines = BufReader::new(process.stderr.take().expect("stderr")).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains(start));
+    process.kill().expect("kill");
+    process.wait().expect("end");
+    line.unwrap_or_default()
+}
+
+#[test]
+fn a_list_that_changed_is_hunted_for_what_is_new() {
+    let pond = pond(2);
+    let config = "[[input]]\nurl = 'inbox'\n[[hunt]]\nname = 'feed'\niocs = 'feed.txt'\nsince = '30000d'\n";
+    pond.write("millpond.toml", config);
+    pond.write("feed.txt", "10.0.0.1\n10.0.0.99\n");
+    let first = line_of(&pond, &["commit", "--watch", "--every", "1"], "hunt `feed`");
+    assert!(first.contains("1 of 2 new indicators found, 1 signals"), "{first}");
+    pond.write("feed.txt", "10.0.0.1\n10.0.0.99\n10.1.0.2\nno good\n");
+    let second = line_of(&pond, &["run"], "hunt `feed`");
+    assert!(second.contains("1 of 1 new indicators found, 1 signals"), "{second}");
+    assert!(second.contains("1 entries of the list not taken"), "{second}");
+    assert_eq!(recorded(&pond).len(), 2);
+    // Another lookback is another hunt, and what was recorded is not recorded again.
+    pond.write("millpond.toml", config.replace("30000d", "20000d"));
+    let third = line_of(&pond, &["commit", "--watch", "--every", "1"], "hunt `feed`");
+    assert!(third.contains("2 of 3 new indicators found, 0 signals"), "{third}");
+    pond.write("millpond.toml", config.replace("feed.txt", "gone.txt"));
+    let fourth = line_of(&pond, &["commit", "--watch", "--every", "1"], "hunt `feed`");
+    assert!(fourth.contains("nothing at"), "{fourth}");
 }

@@ -1,6 +1,7 @@
 //! `millpond.toml`: the pond's inputs, lake, budget and tables.
 
 use super::health::Health;
+use super::hunt::HuntConfig;
 use super::section::{Problems, Section};
 use crate::alert::AlertConfig;
 use crate::columns::Column;
@@ -39,6 +40,8 @@ pub struct PondConfig {
     pub alerting: AlertConfig,
     /// How long correlations wait for matches that come late, in milliseconds.
     pub correlation_late_ms: u64,
+    /// Lists of indicators that are looked for again when they change.
+    pub hunts: Vec<HuntConfig>,
 }
 
 /// Where objects appear.
@@ -126,6 +129,7 @@ impl PondConfig {
             enrich: Vec::new(),
             alerting: AlertConfig::parse(file, &mut top, problems),
             correlation_late_ms: CORRELATION_LATE_MS,
+            hunts: HuntConfig::parse_all(file, &mut top, problems),
         };
         if let Some(mut section) = top.section(problems, "correlations") {
             config.correlation_late_ms = section.ms(problems, "late").unwrap_or(CORRELATION_LATE_MS);

@@ -1,5 +1,5 @@
-//! Where values that match can lie among all values in the order of their bytes: what tells that a column's smallest and
-//! largest value leave nothing to look for.
+//! Where values that match can lie among all values in the order of their bytes: what tells that a column's smallest
+//! and largest value leave nothing to look for.
 
 use std::net::IpAddr;
 
@@ -43,8 +43,8 @@ pub(super) fn raw_ranges(indicator: &Indicator, has_subdomains: bool) -> Vec<Ran
     }
 }
 
-/// Where the spellings of letters lie. Between all of them in capitals and all of them small there is nearly every text, so
-/// the first two are looked at one by one.
+/// Where the spellings of letters lie. Between all of them in capitals and all of them small there is nearly every
+/// text, so the first two are looked at one by one.
 fn letters(value: &str) -> Vec<Range> {
     let start = value.char_indices().nth(2).map_or(value.len(), |(at, _)| at);
     let (start, rest) = value.split_at(start);

@@ -31,8 +31,8 @@ impl Shape {
 }
 
 /// A value in the spelling in which indicators are kept: addresses as RFC 5952 writes them, without a port; domains,
-/// hashes and addresses of e-mail in small letters (ASCII alone); a URL as host and path. What can be no indicator (text
-/// with white space in it, say) is left as it is. Folding twice changes nothing.
+/// hashes and addresses of e-mail in small letters (ASCII alone); a URL as host and path. What can be no indicator
+/// (text with white space in it, say) is left as it is. Folding twice changes nothing.
 pub fn fold(text: &str) -> Cow<'_, str> {
     let shape = Shape::of(text);
     if shape.space {
@@ -111,10 +111,8 @@ fn without_port(text: &str) -> &str {
 
 /// A URL as host and path; one without a scheme has a host with a point in it.
 fn folded_url(text: &str) -> Option<String> {
-    let (has_scheme, rest) = match text.split_once("://") {
-        Some((scheme, rest)) if is_scheme(scheme) => (true, rest),
-        _ => (false, text),
-    };
+    let has_scheme = has_scheme(text);
+    let rest = text.split_once("://").filter(|_| has_scheme).map_or(text, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let path = rest[authority.len()..].split(['?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -128,7 +126,9 @@ fn folded_url(text: &str) -> Option<String> {
     Some(format!("{host}{path}"))
 }
 
-fn is_scheme(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+/// Whether text begins as a URL with its scheme.
+pub(super) fn has_scheme(text: &str) -> bool {
+    let Some((scheme, _)) = text.split_once("://") else { return false };
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }

@@ -57,8 +57,8 @@ impl Feed {
 /// Reads a list of indicators. `name` is its file name or address: its ending tells CSV where the content does not.
 ///
 /// # Errors
-/// [`Kind::BadInput`](crate::Kind::BadInput) when it is JSON of another shape. An entry that cannot be used is no error:
-/// it is [refused](Feed::refused).
+/// [`Kind::BadInput`](crate::Kind::BadInput) when it is JSON of another shape. An entry that cannot be used is no
+/// error: it is [refused](Feed::refused).
 pub fn read(name: &str, text: &str) -> Result<Feed> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let first = text.trim_start();

@@ -16,8 +16,8 @@ pub(super) enum Verdict {
     Possible,
 }
 
-/// Whether the statistics of a file in its table's log tell that none of its texts holds an indicator. They have bounds of
-/// columns, and not of what is inside them.
+/// Whether the statistics of a file in its table's log tell that none of its texts holds an indicator. They have bounds
+/// of columns, and not of what is inside them.
 pub(super) fn log_excludes(statistics: &str, texts: &[Leaf], indicators: &IndicatorSet) -> bool {
     if texts.iter().any(|text| !text.is_column) {
         return false;
@@ -47,8 +47,8 @@ pub(super) fn bounds(statistics: Option<&Statistics>) -> Option<(&[u8], &[u8])> 
     }
 }
 
-/// What the statistics of a column of a row group of so many rows tell. `is_plain`: its values are all in the spelling of
-/// indicators.
+/// What the statistics of a column of a row group of so many rows tell. `is_plain`: its values are all in the spelling
+/// of indicators.
 pub(super) fn judge(statistics: Option<&Statistics>, rows: i64, is_plain: bool, indicators: &IndicatorSet) -> Verdict {
     let nulls = statistics.and_then(Statistics::null_count_opt);
     if nulls.is_some() && nulls == u64::try_from(rows).ok() {

@@ -51,7 +51,7 @@ pub fn signals_schema() -> SchemaRef {
 /// What found a signal's rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Finder<'a> {
-    /// `sql`, `periodic` or `health`.
+    /// `sql`, `periodic` or `health`; `sigma` and `hunt` have no query.
     pub(crate) kind: &'static str,
     /// The source whose files were looked at; `None`: what the query gives as `source`.
     pub(crate) source: Option<&'a str>,

@@ -3,21 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, new_null_array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::RecordBatch;
 use millpond_core::signal::{Schedule, Window};
 use millpond_core::{Error, Kind, Result};
-use millpond_engine::encode::{JOB_COLUMN, Origin, TableWriter};
 
 use super::arrivals::{Order, Span, last_batch};
 use super::state::{SIGNALS, State};
+use super::write::{file_schema, put_rows};
 use super::{Periodic, named, session};
 use crate::clock::Clock;
 use crate::crash;
 use crate::lake::{Lake, LakeFile};
 use crate::pipeline::{Finder, signal_rows, signals_schema};
 use crate::pond::Pond;
-use crate::put::put_file;
 
 /// Other writers that may be first in a row: the committer writes to the table once in seconds, and a try takes
 /// milliseconds.
@@ -265,21 +263,9 @@ impl Runner {
     }
 
     async fn put(&self, ran: &Found<'_>) -> Result<Vec<LakeFile>> {
-        let rows = &ran.run.rows;
-        let schema = file_schema();
-        let job = new_null_array(&DataType::Utf8, rows.num_rows());
-        let columns = rows.columns().iter().cloned().chain([job]).collect();
-        let rows = RecordBatch::try_new(Arc::clone(&schema), columns);
-        let rows = rows.map_err(|error| Error::bug("failed to build signal rows").because(error))?;
-        let mut writer = TableWriter::new(&schema, Some("time"), false);
         let day = ran.run.window.start_us.div_euclid(US_PER_DAY) as i32;
-        writer.write(&rows, &Origin { job: None, day })?;
         let name = format!("signal-{}-{}", ran.run.signal, ran.run.window.end_us);
-        let mut files = Vec::new();
-        for file in writer.finish()? {
-            files.push(put_file(&self.lake, SIGNALS, &name, file).await?);
-        }
-        Ok(files)
+        put_rows(&self.lake, &ran.run.rows, day, &name).await
     }
 }
 
@@ -295,10 +281,4 @@ pub(super) fn found_rows(periodic: &Periodic, window: Window, rows: &RecordBatch
     let window = Some((window.start_us, window.end_us));
     let finder = Finder { kind: periodic.kind, source: None, file: None, window, signal: &periodic.signal };
     signal_rows(finder, rows)
-}
-
-/// The columns of the files: rows that no job gave have no job.
-fn file_schema() -> SchemaRef {
-    let job = Arc::new(Field::new(JOB_COLUMN, DataType::Utf8, true));
-    Arc::new(Schema::new(signals_schema().fields().iter().cloned().chain([job]).collect::<Vec<_>>()))
 }

@@ -6,7 +6,7 @@ use millpond_core::Result;
 use crate::lake::Lake;
 
 /// The table of signals.
-pub(super) const SIGNALS: &str = "signals";
+pub(crate) const SIGNALS: &str = "signals";
 
 /// How far a signal has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
