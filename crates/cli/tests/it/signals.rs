@@ -19,6 +19,15 @@ fn pond() -> Pond {
     pond
 }
 
+/// A process that ends with the test, however that ends.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).expect("ended");
+    }
+}
+
 /// Does something until the signal has found its nine users: the window in which they arrived must be over.
 fn until_found(pond: &Pond, step: impl Fn()) {
     for _ in 0..500 {
@@ -87,10 +96,9 @@ fn a_committer_that_watches_runs_what_is_due() {
     let pond = pond();
     pond.millpond(&["run", "--once", "--no-commit"]).ok();
     let mut command = crate::pond::millpond(&pond.path(""), &["commit", "--watch", "--every", "1"]);
-    let mut child = command.stderr(std::process::Stdio::null()).spawn().expect("millpond");
+    let quiet = std::process::Stdio::null;
+    let _running = Running(command.stdout(quiet()).stderr(quiet()).spawn().expect("millpond"));
     until_found(&pond, || ());
-    child.kill().expect("killed");
-    child.wait().expect("ended");
 }
 
 #[test]
