@@ -29,6 +29,9 @@ use millpond_engine::{lint, prepare, sql};
 
 use crate::pond::Pond;
 
+/// The kind of signals about sources that are millpond's own.
+pub(crate) const HEALTH: &str = "health";
+
 /// A signal that runs over the lake, and which kind of them it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Periodic {
@@ -41,7 +44,8 @@ pub struct Periodic {
 /// Plans every periodic signal of a pond against the columns that its sources give. Every mistake is added to
 /// `problems`.
 pub async fn check(pond: &Pond, problems: &mut Problems) {
-    for periodic in &pond.periodic {
+    // Those of millpond itself are right, and every command that opens a pond would plan them.
+    for periodic in pond.periodic.iter().filter(|periodic| periodic.kind != HEALTH) {
         if let Some((_, plan)) = plan(pond, &periodic.signal, problems).await {
             prepare::check_signal(&periodic.signal, plan.schema().as_arrow(), problems);
         }

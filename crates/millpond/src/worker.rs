@@ -782,13 +782,16 @@ fn places(pond: &Pond, stores: &Stores) -> Result<Vec<Place>> {
     Ok(places)
 }
 
+/// A pond, and when the next of its signals is due: microseconds since 1970 in UTC.
+type NextDue = (Arc<Pond>, i64);
+
 /// The signals over the lake, while they run beside the jobs.
 #[derive(Default)]
 struct Background {
-    task: Option<tokio::task::JoinHandle<Option<(Arc<Pond>, i64)>>>,
+    task: Option<tokio::task::JoinHandle<Option<NextDue>>>,
     started: Option<Instant>,
     /// The pond that the signals were last run of, and when the next of them is due.
-    next: Option<(Arc<Pond>, i64)>,
+    next: Option<NextDue>,
 }
 
 impl Background {

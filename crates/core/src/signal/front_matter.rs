@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn mistakes_have_their_line() {
         let cases = [
-            ("-- titel: X\n", "signals/x.sql:1: unknown key `titel` above the signal\n  hint: did you mean `title`?"),
+            ("-- titl: X\n", "signals/x.sql:1: unknown key `titl` above the signal\n  hint: did you mean `title`?"),
             (
                 "-- title: X\n-- false_positive: Y\n",
                 "signals/x.sql:2: unknown key `false_positive` above the signal\n  hint: did you mean `false_positives`?",

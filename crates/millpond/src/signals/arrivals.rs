@@ -43,7 +43,7 @@ pub(super) enum Order {
 
 impl Span {
     /// The first moment that is looked at.
-    pub(super) fn from_us(&self) -> i64 {
+    pub(super) fn first_us(&self) -> i64 {
         self.window.start_us.saturating_sub(self.lookback_us)
     }
 
@@ -66,7 +66,7 @@ impl Span {
 
     /// Which receipts are looked at, as SQL; what is said twice lets files be passed over by their statistics.
     pub(super) fn condition(&self) -> String {
-        let (from, arrived) = (time(self.from_us()), self.arrived());
+        let (from, arrived) = (time(self.first_us()), self.arrived());
         match self.order {
             Order::Batches(after, upto) => format!(
                 "coalesce(batch, 0) <= {upto} and ({arrived}) >= {from} \

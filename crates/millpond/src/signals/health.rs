@@ -7,7 +7,7 @@ use millpond_core::config::{CHECKS, Health};
 use millpond_core::signal::{Schedule, Severity, Signal};
 use millpond_core::source::Sql;
 
-use super::Periodic;
+use super::{HEALTH, Periodic};
 
 const US_PER_DAY: i64 = 86_400_000_000;
 
@@ -59,5 +59,5 @@ fn periodic(health: &Health, check: &Check, watched: &[&String]) -> Periodic {
         schedule: Some(Schedule { every_us: health.every_us, lookback_us: check.days * US_PER_DAY, late_us: 0 }),
         ..Signal::new(Sql { file: format!("health_{}.sql", check.name), text })
     };
-    Periodic { kind: "health", signal }
+    Periodic { kind: HEALTH, signal }
 }

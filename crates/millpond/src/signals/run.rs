@@ -120,17 +120,19 @@ impl Runner {
         Self { lake, pond, clock }
     }
 
-    /// Runs every window that is due. `told` hears of each once it is recorded.
+    /// Runs every window that is due when it is called. `told` hears of each once it is recorded.
     ///
     /// # Errors
     /// [`Kind::BadConfig`] for a name that does not exist; [`Kind::Transient`] and
     /// [`Kind::Conflict`] when the lake does not answer: nothing is lost, the next call goes on.
     pub async fn run_due(&self, choice: &Choice, told: &mut (dyn FnMut(&Run) + Send)) -> Result<Total> {
         let mut total = Total::default();
+        // What falls due meanwhile is for the next call: windows that are shorter than a run would never end.
+        let now_us = self.clock.now_us();
         let mut given_up: BTreeSet<String> = BTreeSet::new();
         let mut states = self.states(choice).await?;
         loop {
-            let (round, next_due_us) = self.next_round(choice, &states, &given_up)?;
+            let (round, next_due_us) = self.next_round(choice, now_us, &states, &given_up)?;
             if round.is_empty() {
                 return Ok(Total { next_due_us, ..total });
             }
@@ -183,6 +185,7 @@ impl Runner {
     fn next_round(
         &self,
         choice: &Choice,
+        now_us: i64,
         states: &BTreeMap<String, Option<State>>,
         given_up: &BTreeSet<String>,
     ) -> Result<(Vec<Due<'_>>, Option<i64>)> {
@@ -191,10 +194,10 @@ impl Runner {
         for periodic in named(&self.pond, choice.name.as_deref())? {
             let Some(schedule) = periodic.signal.schedule else { continue };
             let before = states.get(&periodic.signal.name).copied().flatten();
-            let window = self.next_window(&schedule, before, choice);
+            let window = next_window(&schedule, before, choice, now_us);
             let due_us = schedule.due_us(window);
             next_due_us = Some(next_due_us.map_or(due_us, |next| next.min(due_us)));
-            let is_over = due_us <= self.clock.now_us() && choice.until_us.is_none_or(|until| window.end_us <= until);
+            let is_over = due_us <= now_us && choice.until_us.is_none_or(|until| window.end_us <= until);
             if is_over && !given_up.contains(&periodic.signal.name) {
                 due.push(Due { periodic, window, before, due_us });
             }
@@ -202,14 +205,6 @@ impl Runner {
         let first = due.iter().map(|due| due.due_us).min();
         due.retain(|due| Some(due.due_us) == first);
         Ok((due, next_due_us))
-    }
-
-    fn next_window(&self, schedule: &Schedule, before: Option<State>, choice: &Choice) -> Window {
-        match (before, choice.since_us) {
-            (Some(state), _) => schedule.window_from(state.end_us),
-            (None, Some(since_us)) => schedule.first_from(since_us),
-            (None, None) => schedule.last_due(choice.until_us.unwrap_or(i64::MAX).min(self.clock.now_us())),
-        }
     }
 
     async fn run_window<'a>(&self, due: Due<'a>, batches: &mut Batches) -> Result<Found<'a>> {
@@ -266,6 +261,14 @@ impl Runner {
         let day = ran.run.window.start_us.div_euclid(US_PER_DAY) as i32;
         let name = format!("signal-{}-{}", ran.run.signal, ran.run.window.end_us);
         put_rows(&self.lake, &ran.run.rows, day, &name).await
+    }
+}
+
+fn next_window(schedule: &Schedule, before: Option<State>, choice: &Choice, now_us: i64) -> Window {
+    match (before, choice.since_us) {
+        (Some(state), _) => schedule.window_from(state.end_us),
+        (None, Some(since_us)) => schedule.first_from(since_us),
+        (None, None) => schedule.last_due(choice.until_us.unwrap_or(i64::MAX).min(now_us)),
     }
 }
 

@@ -154,7 +154,7 @@ fn with_sql(
 
 /// Whether a column lies within what is looked at, as SQL.
 fn within(column: &str, span: &Span) -> String {
-    format!("{column} >= {} and {column} < {}", time(span.from_us()), time(span.window.end_us))
+    format!("{column} >= {} and {column} < {}", time(span.first_us()), time(span.window.end_us))
 }
 
 /// The rows of the jobs that arrived.
