@@ -204,7 +204,7 @@ fn tell(file: &Path) -> Result<Option<EventSource>> {
     let mut decoder = open(file, columns, false, PROBED_ROWS)?;
     while let Some(batch) = decoder.next_batch()? {
         let has = |field: &&str| batch.column_by_name(field).is_some_and(|column| column.null_count() < column.len());
-        if let Some(known) = KNOWN.iter().find(|known| known.fields.iter().all(|field| has(field))) {
+        if let Some(known) = KNOWN.iter().find(|known| known.fields.iter().all(&has)) {
             return Ok(Some(known.events()));
         }
         if batch.num_rows() > 0 {

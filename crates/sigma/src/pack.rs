@@ -114,5 +114,5 @@ pub fn source_hash(files: &[RuleFile], placeholders: &Placeholders) -> [u8; 32] 
 
 /// What is wrong with the bytes of a pack, and the way out.
 fn broken(what: impl Into<String>) -> Error {
-    Error::bad_config(what).hint("compile it again with `millpond sigma compile`")
+    Error::bad_config(what).hint("write it again from its rules")
 }

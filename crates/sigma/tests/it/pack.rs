@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::{public_rules, read, rule};
 
-const HINT: &str = "compile it again with `millpond sigma compile`";
+const HINT: &str = "write it again from its rules";
 
 fn golden(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden")).join(name)
