@@ -119,7 +119,12 @@ fn matcher_reference_and_sql_find_the_same_rows() {
         let batch = batch(&events);
         let expected = by_reference(&rule, &events);
         prop_assert_eq!(&by_matcher(&rule, &batch), &expected);
-        prop_assert_eq!(&runtime.block_on(by_sql(&rule, &batch)), &expected, "{}", to_sql(&rule, "events").expect("SQL"));
+        prop_assert_eq!(
+            &runtime.block_on(by_sql(&rule, &batch)),
+            &expected,
+            "{}",
+            to_sql(&rule, "events").expect("SQL")
+        );
         Ok(())
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
