@@ -74,6 +74,11 @@ fn batch_path(number: i64) -> Path {
     Path::from(format!("{BATCHES}/{number:020}.json"))
 }
 
+/// The number of the batch that lies there.
+fn batch_number(path: &Path) -> Option<i64> {
+    path.filename()?.strip_suffix(".json")?.parse().ok()
+}
+
 /// What a commit did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Committed {
@@ -181,6 +186,7 @@ impl Committer {
     /// The batch of this number: the one written down before a crash, or a new one.
     async fn next_batch(&mut self, number: i64, asked: Option<&[Path]>) -> Result<Option<Batch>> {
         if let Some(batch) = read_json(&self.lake, &batch_path(number)).await? {
+            self.check_to_come(number).await?;
             return Ok(Some(batch));
         }
         let pending = match asked {
@@ -194,14 +200,18 @@ impl Committer {
         if !put_new(&self.lake, &batch_path(number), &batch).await? {
             return Err(Error::conflict(format!("another committer began batch {number}")));
         }
-        // A committer that was slow may begin a batch that is long committed and cleared up. Only what is written down
-        // while the number is still to come can be relied on.
-        if self.lake.last_batch(RECEIPTS).await? >= number {
-            delete(&self.lake, &[batch_path(number)]).await?;
-            return Err(Error::conflict(format!("another committer committed batch {number}")));
-        }
+        self.check_to_come(number).await?;
         crash::point("batch");
         Ok(Some(batch))
+    }
+
+    /// A committer that was slow may begin a batch whose number is long committed and cleared up. Only what is written
+    /// down while the number is still to come can be relied on, and its document is there to be looked at before that.
+    async fn check_to_come(&self, number: i64) -> Result<()> {
+        match self.lake.last_batch(RECEIPTS).await? >= number {
+            true => Err(Error::conflict(format!("another committer committed batch {number}"))),
+            false => Ok(()),
+        }
     }
 
     async fn take_pending(&mut self) -> Result<Vec<String>> {
@@ -225,7 +235,10 @@ impl Committer {
         while let Some((pending, path)) = reads.next().await {
             match pending {
                 Ok(Some(pending)) => chosen.take(pending).await?,
-                Ok(None) => self.check_cleared_before(batch).await?,
+                // Another committer cleared it up: after this batch, or after one before that named it too (what was asked
+                // for came to be committed by somebody else, or a slow committer cleared up again what was handed over
+                // again). In the second case everything in it was committed before, and it would be dropped.
+                Ok(None) => self.check_to_come(batch.number).await?,
                 // It would keep everyone from committing. What a replay laid aside is committed as a whole or not at all.
                 Err(error) if error.kind() == Kind::BadInput && path.as_ref().starts_with(PENDING) => {
                     unreadable.push(self.put_aside(&path).await?);
@@ -261,17 +274,6 @@ impl Committer {
         }
     }
 
-    /// A pending commit of a batch is gone: another committer cleared it up. That was after this batch, or after one
-    /// before that named it too (what was asked for came to be committed by somebody else, or a slow committer cleared up
-    /// again what was handed over again). In the second case everything in it was committed before, and it would be
-    /// dropped.
-    async fn check_cleared_before(&self, batch: &Batch) -> Result<()> {
-        match self.lake.last_batch(RECEIPTS).await? >= batch.number {
-            true => Err(Error::conflict(format!("another committer committed batch {}", batch.number))),
-            false => Ok(()),
-        }
-    }
-
     /// Adds a batch's files to one table and takes out the rows of jobs that it replaces, in one commit.
     async fn commit_table(
         &self,
@@ -296,17 +298,14 @@ impl Committer {
         self.lake.commit(table, &opened, &change, batch).await
     }
 
-    /// Removes batches that were committed, and what they name, in case a crash came between.
+    /// Removes documents of batches whose numbers are committed: a crash came before that, or a slow committer began them
+    /// anew. Nobody can tell which, so what they name stays: what was committed is dropped by the batch that takes it next.
     async fn clear_finished(&self, last: i64) -> Result<()> {
-        for listed in list(&self.lake, BATCHES, None, usize::MAX, u64::MAX).await? {
-            let batch: Option<Batch> = read_json(&self.lake, &listed.path).await?;
-            if let Some(batch) = batch
-                && batch.number <= last
-            {
-                self.clear(&batch).await?;
-            }
-        }
-        Ok(())
+        let listed = list(&self.lake, BATCHES, None, usize::MAX, u64::MAX).await?;
+        let paths = listed.into_iter().map(|listed| listed.path);
+        let finished: Vec<Path> =
+            paths.filter(|path| batch_number(path).is_some_and(|number| number <= last)).collect();
+        delete(&self.lake, &finished).await
     }
 
     /// Removes a batch's pending commits, then the batch.

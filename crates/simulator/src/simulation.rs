@@ -407,6 +407,7 @@ impl Simulation {
             Action::Look => {
                 self.report.snapshots += 1;
                 check::on_the_way(&self.buckets, &self.truth, &mut self.findings).await;
+                self.world.trace(&format!("a look at the lake: {} failures so far", self.findings.count()));
             }
         }
         Ok(())

@@ -70,3 +70,23 @@ async fn a_pending_commit_that_cannot_be_read_is_put_aside_and_the_others_are_co
     let error = vacuum(&lake, "receipts", RETENTION_MS, false, i64::MAX / 2).await.expect_err("vacuum");
     assert!(error.chain().contains("_unreadable/b.json"), "{}", error.chain());
 }
+
+/// A slow committer writes down a batch under a number that another one committed and cleared up meanwhile, and dies.
+#[tokio::test]
+async fn a_batch_begun_too_late_takes_nothing_with_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let lake = Arc::new(Lake::open(&Stores::default(), "lake", folder.path()).expect("lake"));
+    let mut committer = Committer::new(Arc::clone(&lake), Arc::new(Ledger::new(Arc::clone(&lake))));
+    Pending::new(id('c'), vec![receipt('c', Status::Done, None)], true, Vec::new()).put(&lake).await.expect("put");
+    committer.commit_pending().await.expect("commit");
+
+    let late = receipt('a', Status::Failed, None);
+    Pending::new(id('a'), vec![late], true, Vec::new()).put(&lake).await.expect("put");
+    let batch = format!(r#"{{"format":1,"number":1,"pending":["_pending/{}.json"]}}"#, id('a'));
+    let path = Path::from(format!("_batches/{:020}.json", 1));
+    lake.store.put(&path, batch.into()).await.expect("put");
+
+    let committed = committer.commit_pending().await.expect("commit");
+    assert_eq!(committed.receipts.iter().map(|receipt| receipt.job_id.clone()).collect::<Vec<_>>(), [id('a')]);
+    assert!(lake.store.head(&path).await.is_err(), "the batch is cleared up");
+}
