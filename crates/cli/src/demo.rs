@@ -9,15 +9,31 @@ use std::time::Instant;
 
 use arrow::array::{Array, AsArray};
 use clap::Args;
-use millpond::pond::Pond;
+use millpond::pond::{CONFIG_FILE, Pond};
 use millpond::query::Session;
-use millpond::worker::{Commits, Worker};
+use millpond::worker::Worker;
 use millpond_core::units::{format_bytes, format_count};
 use millpond_core::{Error, Result};
 
-use crate::{init, output, progress, stop};
+use crate::{init, output, progress, run, stop};
 
 const PACKS: [&str; 4] = ["aws-cloudtrail", "aws-vpcflow", "okta-system", "zeek-conn"];
+/// Sigma rules that find the steps of the attack, and the correlation that puts them together.
+const RULES: &str = include_str!("demo/takeover.yml");
+const RULES_FILE: &str = "takeover.yml";
+/// What is added to the configuration of a new pond.
+const ALERTS: &str = r#"
+# Who is told of what. This one takes what is critical: the correlation in `rules/takeover.yml`.
+[[alert]]
+name = "critical"
+severity_min = "critical"
+window = "24h"
+to = "log"
+
+[destination.log]
+type = "file"
+path = "alerts.ndjson"
+"#;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -31,8 +47,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         None => temporary_folder()?,
     };
     init::create(&dir, &PACKS)?;
-    let failed =
-        |error| Error::transient(format!("failed to write the demo's logs to `{}`", dir.display())).because(error);
+    let failed = |error| Error::transient(format!("failed to write the demo to `{}`", dir.display())).because(error);
+    add_alerts(&dir).map_err(failed)?;
     let generated = generate::generate(&dir.join("inbox"), chrono::Utc::now()).map_err(failed)?;
     let made = format!("{} files ({})", format_count(generated.files as u64), format_bytes(generated.bytes));
     eprintln!(
@@ -42,7 +58,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 
     let started = Instant::now();
     let progress = progress::choose(false);
-    let mut worker = Worker::open(Pond::load(&dir).await?, progress.clone(), stop::on_signal(), Commits::Here).await?;
+    let commits = run::commits(false);
+    let mut worker = Worker::open(Pond::load(&dir).await?, progress.clone(), stop::on_signal(), commits).await?;
     let summary = worker.run_once().await?;
     let lake = std::sync::Arc::clone(&worker.node().lake);
     drop((worker, progress));
@@ -50,6 +67,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let session = Session::new(Some(&lake), &dir).await?;
     told.push_str("\nSignals\n");
     told.push_str(&lines(&session, SIGNALS).await?);
+    told.push_str(
+        "\nOne of them is put together from matches in several files, and somebody is told, once: alerts.ndjson\n",
+    );
+    told.push_str(&lines(&session, ALERTED).await?);
     told.push_str("\nThe story they tell\n");
     generated.story.iter().enumerate().for_each(|(index, step)| {
         let _ = writeln!(told, "  {}. {step}", index + 1);
@@ -67,8 +88,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn add_alerts(dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir.join("rules"))?;
+    std::fs::write(dir.join("rules").join(RULES_FILE), RULES)?;
+    let config = std::fs::read_to_string(dir.join(CONFIG_FILE))?;
+    std::fs::write(dir.join(CONFIG_FILE), config + ALERTS)
+}
+
 const SIGNALS: &str = "select '  ' || rpad(severity, 9, ' ') || date_format(\"time\", '%m-%d %H:%M') || '  ' || coalesce(message, title) \
-                       from signals order by \"time\"";
+                       from signals where kind <> 'sigma_base' order by \"time\"";
+const ALERTED: &str = "select '  ' || rpad(severity, 9, ' ') || date_format(first_time, '%m-%d %H:%M') || '  ' || title || ', from ' || \
+                       entity || ' (told ' || (select count(*) from deliveries where status = 'sent') || ' ×)' from alerts";
 const QUARANTINE: &str = "select '  ' || lpad(cast(count(*) as varchar), 3, ' ') || ' × ' || rpad(reason, 18, ' ') || \
                           regexp_replace(\"object\", '^.*/inbox/', '') from quarantine group by reason, \"object\" order by \"object\", reason";
 const SET_ASIDE: &str = "select '  ' || rpad(r.status, 13, ' ') || regexp_replace(r.\"object\", '^.*/inbox/', '') || \

@@ -11,7 +11,7 @@ use millpond::scan::{Scan, ScanHit, ScannedFile, files_below};
 use millpond_core::logsource::{EventSource, LogSource};
 use millpond_core::source::Severity;
 use millpond_core::{Error, Result};
-use millpond_sigma::{Collection, Placeholders, RuleSet};
+use millpond_sigma::RuleSet;
 
 use crate::output;
 
@@ -20,7 +20,7 @@ const TABLE_HITS_MAX: usize = 1_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Sigma rules: files, or folders with `.yml` files at any depth
+    /// Sigma rules: files, folders with `.yml` files at any depth, or packs of `millpond sigma compile`
     #[arg(long, value_name = "PATH", required = true)]
     rules: Vec<PathBuf>,
     /// Files and folders to look through
@@ -100,24 +100,30 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if total.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Reads rules and says on stderr how many there are, and what was refused and why.
+/// Reads rules and says on stderr how many there are, and how many were refused.
 fn load(paths: &[PathBuf]) -> Result<RuleSet> {
-    let mut all = Collection::default();
+    let (mut all, mut rejected) = (Vec::new(), 0);
     for path in paths {
         if !path.exists() {
             return Err(Error::bad_config(format!("there are no rules in `{}`", path.display())).hint(
                 "name a Sigma rule or a folder of them, such as https://github.com/SigmaHQ/sigma/tree/master/rules",
             ));
         }
-        let read = rules::read(std::path::Path::new(""), path, &Placeholders::new())?;
-        all.rules.extend(read.rules);
-        all.rejections.extend(read.rejections);
+        if path.extension().is_some_and(|ending| ending == rules::PACK_ENDING) {
+            let pack = rules::open_pack(path)?;
+            all.extend_from_slice(pack.load(|_| true)?.rules());
+            rejected += pack.rejected() as usize;
+        } else {
+            let read = rules::read(std::path::Path::new(""), path)?;
+            all.extend(read.rules);
+            rejected += read.rejections.len();
+        }
     }
-    eprintln!("{} rules loaded, {} rejected", all.rules.len(), all.rejections.len());
-    if !all.rejections.is_empty() {
+    eprintln!("{} rules loaded, {rejected} rejected", all.len());
+    if rejected > 0 {
         eprintln!("  `millpond sigma check` says why");
     }
-    Ok(RuleSet::from(all))
+    Ok(RuleSet::new(all, Vec::new()))
 }
 
 impl Total {

@@ -46,6 +46,14 @@ impl EventSource {
         let LogSource { category, product, service } = &self.logsource;
         product.as_deref() == Some("windows") && category.is_none() && service.is_none()
     }
+
+    /// Whether a rule with a log source may be for such events: for Windows, every rule that is not of another product.
+    pub fn may_fit(&self, rule: &LogSource) -> bool {
+        match self.is_windows() {
+            true => rule.product.as_deref().is_none_or(|product| product == "windows"),
+            false => rule.takes(&self.logsource),
+        }
+    }
 }
 
 impl fmt::Display for LogSource {

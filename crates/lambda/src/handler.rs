@@ -20,6 +20,7 @@ use tokio::sync::{Mutex, OnceCell};
 use tracing::Instrument;
 
 use crate::batch::{Batch, Counts, failures};
+use crate::beside::Beside;
 use crate::jobs;
 use crate::lanes::{lane_above, lane_for};
 use crate::logging::process_memory_peak_bytes;
@@ -27,13 +28,20 @@ use crate::pond::Folder;
 use crate::request::{Message, Request, read};
 use crate::settings::{Mode, Settings, reserve};
 
+/// What commits, and what follows.
+#[derive(Debug)]
+struct Committing {
+    committer: Committer,
+    beside: Beside,
+}
+
 /// What the function keeps from one invocation to the next.
 #[derive(Debug)]
 pub(crate) struct Handler {
     settings: Settings,
     node: Arc<Node>,
     threads: JobThreads,
-    committer: Mutex<Committer>,
+    committing: Mutex<Committing>,
     /// The same node for batches of a lane that another one is above.
     promoting: Arc<Node>,
     /// The queues of the lanes, in their order, each opened when it is first needed.
@@ -66,11 +74,13 @@ impl Handler {
             io: tokio::runtime::Handle::current(),
             promotes: false,
         };
+        let promoting = Arc::new(Node { promotes: true, ..node.clone() });
+        let node = Arc::new(node);
         let handler = Self {
             threads: JobThreads::new(settings.threads())?,
-            promoting: Arc::new(Node { promotes: true, ..node.clone() }),
-            node: Arc::new(node),
-            committer: Mutex::new(committer),
+            promoting,
+            committing: Mutex::new(Committing { committer, beside: Beside::new(&node)? }),
+            node,
             lanes: settings.lanes.iter().map(|_| OnceCell::new()).collect(),
             settings,
             _folder: folder,
@@ -252,16 +262,19 @@ impl Handler {
         sent.is_ok()
     }
 
-    /// Commits what is pending.
+    /// Commits what is pending, then does what follows from it as far as there is time.
     ///
     /// # Errors
     /// When it fails, or time is up before everything is committed: nothing is lost, and the next call goes on.
     async fn commit(&self, deadline: Instant) -> Result<Value> {
         let started = Instant::now();
-        let mut committer = self.committer.lock().await;
-        let left = deadline.saturating_duration_since(started);
-        let committed = tokio::time::timeout(left, committer.commit_pending()).await;
-        let committed = committed.map_err(|_| Error::transient("no time was left to commit everything"))??;
+        let committing = &mut *self.committing.lock().await;
+        let deadline = tokio::time::Instant::from_std(deadline);
+        let committed = tokio::time::timeout_at(deadline, async {
+            committing.beside.begin().await?;
+            committing.committer.commit_pending().await
+        });
+        let committed = committed.await.map_err(|_| Error::transient("no time was left to commit everything"))??;
         committed.errors().for_each(|error| tracing::error!("{}", error.report()));
         let counts = counts_of(&committed);
         tracing::info!(
@@ -272,6 +285,9 @@ impl Handler {
             memory_peak_bytes = process_memory_peak_bytes(),
             "committed"
         );
+        if tokio::time::timeout_at(deadline, committing.beside.pass()).await.is_err() {
+            tracing::warn!("no time was left for all correlations, signals and alerts: the next call goes on");
+        }
         Ok(counts)
     }
 

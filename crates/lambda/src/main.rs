@@ -3,6 +3,7 @@
 //! its settings, its events and its deadline, and answering which messages come back.
 
 mod batch;
+mod beside;
 mod handler;
 mod jobs;
 mod lanes;

@@ -26,7 +26,7 @@ use millpond_core::alert::{SIGMA_BASE, SignalRow};
 use millpond_core::config::{PondConfig, Problems};
 use millpond_core::{Error, Kind, Result};
 use millpond_engine::encode::JOB_COLUMN;
-use millpond_sigma::{About, Collection, Correlator, Limits, Placeholders, RuleSet};
+use millpond_sigma::{About, Correlator, Limits, RuleSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -94,14 +94,13 @@ impl Correlations {
     /// # Errors
     /// As [`Correlations::new`], and when a file cannot be read.
     pub fn read(root: &Path, config: &PondConfig) -> Result<Self> {
-        let rules = rules::read(root, &root.join(rules::RULES), &Placeholders::new())?;
-        Self::new(&rules.into(), config)
+        Self::new(&rules::of_pond(root, &[], &mut Problems::default())?, config)
     }
 
     /// Whether all correlations are within the limits; tells of each that is not, with file and line.
-    pub(crate) fn check(collection: &Collection, problems: &mut Problems) -> bool {
+    pub(crate) fn check(rules: &RuleSet, problems: &mut Problems) -> bool {
         let mut are_within = true;
-        for correlation in &collection.correlations {
+        for correlation in rules.correlations() {
             if let Err(error) = Correlator::check(correlation, Limits::default()) {
                 problems.add(&correlation.about.file, correlation.about.line as usize, &error);
                 are_within = false;

@@ -14,7 +14,7 @@ use millpond_engine::encode::fits;
 use millpond_engine::prepare::{Prepared, prepare};
 use millpond_engine::run::{locations, locations_of};
 use millpond_engine::tables::Tables;
-use millpond_sigma::{Placeholders, RuleSet};
+use millpond_sigma::RuleSet;
 
 use crate::correlating::Correlations;
 use crate::lake::Lake;
@@ -85,7 +85,7 @@ impl Pond {
         check_watched(&config, root, &names, problems);
         periodic.extend(signals::health::signals(&config.health, &names));
         let tables = load_tables(&config, root, &sources, &periodic, problems).await;
-        let rules = read_rules(root, problems)?;
+        let rules = read_rules(root, &sources, problems)?;
         let correlations = Correlations::new(&rules, &config)?;
         let mut prepared = BTreeMap::new();
         for source in &sources {
@@ -355,14 +355,12 @@ fn machine_memory_bytes() -> u64 {
     [total, limits[0], limits[1]].into_iter().flatten().min().unwrap_or(2 * MEMORY_BYTES)
 }
 
-/// The pond's Sigma rules. One that is refused is told of and keeps nothing else from running.
-fn read_rules(root: &Path, problems: &mut Problems) -> Result<RuleSet> {
-    let collection = rules::read(root, &root.join(rules::RULES), &Placeholders::new())?;
-    for rejection in &collection.rejections {
-        problems.warn(&rejection.file, rejection.line as usize, &rejection.error);
+/// The pond's Sigma rules, with correlations if all are within the limits.
+fn read_rules(root: &Path, sources: &[Source], problems: &mut Problems) -> Result<RuleSet> {
+    let events: Vec<_> = sources.iter().filter_map(|source| source.logsource.as_ref()).collect();
+    let rules = rules::of_pond(root, &events, problems)?;
+    match Correlations::check(&rules, problems) {
+        true => Ok(rules),
+        false => Ok(rules.without_correlations()),
     }
-    if Correlations::check(&collection, problems) {
-        return Ok(collection.into());
-    }
-    Ok(RuleSet::new(collection.rules, Vec::new()))
 }

@@ -156,7 +156,7 @@ impl Scan {
         while let Some(batch) = decoder.next_batch()? {
             scanned.rejected += decoder.take_rejects().len() as u64;
             for hit in scanner.scan(&batch) {
-                let about = &scanner.rules().rules()[hit.rule as usize].about;
+                let about = &self.rules.rules()[hit.rule as usize].about;
                 if about.level < self.level_min {
                     continue;
                 }

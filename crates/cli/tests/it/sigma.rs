@@ -94,6 +94,58 @@ fn a_rule_that_is_refused_is_told_of_and_stops_nobody() {
 }
 
 #[test]
+fn placeholders_stand_for_what_the_folder_of_rules_says() {
+    let pond = Pond::empty();
+    pond.source("app", &with_logsource(), APP_SQL);
+    pond.write("rules/root.yml", ROOT.replace("{user: ROOT}", "{user|expand: '%admins%'}"));
+    pond.write("inbox/a.ndjson", "{\"user\":\"root\"}\n{\"user\":\"ann\"}\n{\"user\":\"bob\"}\n");
+    let refused = pond.millpond(&["sigma", "check", "rules"]).fails(1);
+    assert!(refused.stdout.contains("`placeholders.toml`: `admins = [\"…\"]`"), "{}", refused.stdout);
+    pond.write("rules/placeholders.toml", "admins = ['root', 'ann']\nguest = 'bob'\n");
+    pond.millpond(&["sigma", "check", "rules"]).ok();
+    pond.run_once();
+    assert_eq!(pond.value("select string_agg(entity, ',' order by entity) from signals"), "ann,root");
+    pond.write("rules/placeholders.toml", "admins = ['root']\nguest = 7\n");
+    let wrong = pond.millpond(&["sigma", "check", "rules"]).fails(1);
+    assert!(wrong.stderr.contains("rules/placeholders.toml:2: "), "{}", wrong.stderr);
+}
+
+#[test]
+fn a_pack_stands_for_its_rules_until_they_change() {
+    let pond = Pond::empty();
+    pond.source("app", &with_logsource(), APP_SQL);
+    pond.write("rules/root.yml", ROOT);
+    pond.write("rules/bad.yml", UNKNOWN);
+    let compiled = pond.millpond(&["sigma", "compile", "rules"]).ok();
+    assert!(compiled.stderr.contains("1 rules and 0 correlations in `rules.pack`"), "{}", compiled.stderr);
+    let warned = |text: &str| {
+        let checked = pond.millpond(&["check"]).ok();
+        let told = format!("{}{}", checked.stdout, checked.stderr);
+        assert!(told.contains(text), "{told}");
+    };
+    warned("rules.pack:1: 1 rules were refused when it was compiled");
+    // Rules that changed since count, and not the pack.
+    pond.write("rules/root.yml", ROOT.replace("title: Root was here", "title: Root was seen"));
+    warned("rules.pack:1: it was compiled from other rules");
+    pond.write("inbox/a.ndjson", app_log(0));
+    pond.run_once();
+    // Where there are no others, the pack counts.
+    std::fs::remove_dir_all(pond.path("rules")).expect("rules");
+    pond.write("inbox/b.ndjson", app_log(1));
+    pond.run_once();
+    assert_eq!(pond.value("select string_agg(title, ', ' order by file) from signals"), "Root was seen, Root was here");
+    // Evidence, too.
+    pond.write("evidence/a.ndjson", app_log(0));
+    let scan = ["scan", "--rules", "rules.pack", "--logsource", "product=app", "evidence", "--json"];
+    assert_eq!(pond.millpond(&scan).ok().json_lines().len(), 1);
+    // A damaged one is told of, and not half used.
+    let bytes = std::fs::read(pond.path("rules.pack")).expect("pack");
+    pond.write("rules.pack", &bytes[..bytes.len() - 9]);
+    let broken = pond.millpond(&["check"]).fails(1);
+    assert!(broken.stderr.contains("failed to read the rules in `"), "{}", broken.stderr);
+}
+
+#[test]
 fn evidence_is_scanned_without_a_pond() {
     let pond = Pond::empty();
     pond.write("r/process.yml", PROCESS);

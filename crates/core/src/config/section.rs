@@ -197,10 +197,19 @@ impl<'a> Section<'a> {
 
     /// A list of strings, or one string.
     pub fn texts(&mut self, problems: &mut Problems, key: &'static str) -> Option<Vec<String>> {
-        self.read(problems, key, |item| match item.as_array() {
-            Some(array) => array.iter().map(|value| text_of(&Item::Value(value.clone()), key)).collect(),
-            None => Ok(vec![text_of(item, key)?]),
-        })
+        self.read(problems, key, |item| texts_of(item, key))
+    }
+
+    /// The whole table, whatever its keys are, as lists of strings, or single ones.
+    pub fn all_texts(self, problems: &mut Problems) -> Vec<(String, Vec<String>)> {
+        let mut found = Vec::new();
+        for (key, item) in self.table.iter() {
+            match texts_of(item, key) {
+                Ok(texts) => found.push((key.to_owned(), texts)),
+                Err(error) => problems.add(self.file, self.line_of_key(key), &error),
+            }
+        }
+        found
     }
 
     /// A table of names and texts.
@@ -321,6 +330,13 @@ fn choose<T: Copy>(key: &str, text: &str, choices: &[(&str, T)]) -> Result<T> {
 
 fn quoted(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn texts_of(item: &Item, key: &str) -> Result<Vec<String>> {
+    match item.as_array() {
+        Some(array) => array.iter().map(|value| text_of(&Item::Value(value.clone()), key)).collect(),
+        None => Ok(vec![text_of(item, key)?]),
+    }
 }
 
 fn text_of(item: &Item, key: &str) -> Result<String> {

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use millpond_testkit::{Answer, Collector, Function};
+use millpond_testkit::{Answer, Collector, Function, Receiver};
 use serde_json::{Value, json};
 
 use crate::pond::{Pond, ROWS, app_log, bootstrap};
@@ -171,6 +171,38 @@ fn a_function_that_runs_jobs_can_commit_too() {
     assert_eq!(function.invoke(batch(&announce(&pond, &["a.ndjson"])), MINUTE), returned(&[]));
     assert_eq!(std::fs::read_dir(pond.path("lake/_pending")).expect("pending").count(), 0);
     assert_eq!(commit(&mut function)["jobs"], 0, "it was committed");
+}
+
+/// Root in three files, each handed over by a call of its own, and one alert.
+#[test]
+fn what_is_committed_is_correlated_and_told_once() {
+    let receiver = Receiver::taking();
+    let pond = Pond::new();
+    let rule = "title: Root\nname: root\nlogsource: {product: app}\ndetection: {s: {user: root}, condition: s}\n---\n\
+                title: Root thrice\nlevel: critical\ncorrelation: {type: event_count, rules: [root], group-by: [user], \
+                timespan: 5d, condition: {gte: 3}}\n";
+    pond.write("pond/rules/root.yml", rule);
+    let source = std::fs::read_to_string(pond.path("pond/sources/app/source.toml")).expect("source");
+    let source = source.replace("[columns]", "[logsource]\nproduct = 'app'\n[columns]");
+    pond.write("pond/sources/app/source.toml", source);
+    let alerts = "name = 'test'\n[[alert]]\nname = 'all'\nseverity_min = 'critical'\nto = 'hook'\n\
+                  [destination.hook]\ntype = 'webhook'\nurl = 'env:HOOK_URL'\n";
+    pond.write("pond/millpond.toml", alerts);
+    let url = receiver.url("/hook");
+    let mut function = function(&pond, &[("HOOK_URL", &url)]);
+    commit(&mut function);
+    for (name, start) in [("a", 0), ("b", 10), ("c", 20)] {
+        assert_eq!(receiver.received().len(), 0, "before {name}");
+        let file = format!("{name}.ndjson");
+        pond.write(&format!("raw/{file}"), app_log(start));
+        assert_eq!(function.invoke(batch(&announce(&pond, &[&file])), MINUTE), returned(&[]));
+        commit(&mut function);
+    }
+    commit(&mut function);
+    let received = receiver.received();
+    assert_eq!(received.len(), 1);
+    let data = &received[0].json()["data"];
+    assert_eq!((&data["title"], &data["entity"]), (&json!("Root thrice"), &json!("root")));
 }
 
 #[test]

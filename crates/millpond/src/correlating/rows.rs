@@ -13,14 +13,15 @@ const CORRELATION: &str = "correlation";
 /// An episode as a row; columns that are not named are NULL.
 pub(super) fn row<'a>(about: &About, key: &str, found: &Found, places: impl Iterator<Item = Place<'a>>) -> Value {
     let values: Vec<&str> = found.group.iter().map(|(_, value)| value.as_str()).collect();
+    let entity = (!values.is_empty()).then(|| values.join(", "));
     json!({
         "rule": about.key(),
         "title": about.title,
         "severity": about.level.name(),
         "technique": about.technique(),
-        "entity": (!values.is_empty()).then(|| values.join(", ")),
+        "entity": entity,
         "time": found.last_us,
-        "message": message(found),
+        "message": message(about, entity.as_deref(), found),
         "fields": fields(found, places).to_string(),
         "kind": CORRELATION,
         "author": about.author,
@@ -31,9 +32,15 @@ pub(super) fn row<'a>(about: &About, key: &str, found: &Found, places: impl Iter
     })
 }
 
-fn message(found: &Found) -> String {
+/// What people read: the value only where it is not the number of matches.
+fn message(about: &About, entity: Option<&str>, found: &Found) -> String {
+    let of = entity.map(|entity| format!(" of {entity}")).unwrap_or_default();
     let span = format_span_us(found.last_us.saturating_sub(found.first_us));
-    format!("{} matches in {span}, value {}", format_count(found.count), found.value)
+    let value = match found.value == found.count as f64 {
+        true => String::new(),
+        false => format!(", value {}", found.value),
+    };
+    format!("{}: {} matches{of} in {span}{value}", about.title, format_count(found.count))
 }
 
 fn fields<'a>(found: &Found, places: impl Iterator<Item = Place<'a>>) -> Value {
