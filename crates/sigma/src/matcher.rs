@@ -18,29 +18,14 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 
-use crate::condition::Test;
 use crate::rule::Rule;
 use atoms::Atoms;
 use fields::FieldMatcher;
 use program::{Node, RowTest};
-use values::{Place, Values};
+use values::Values;
 
-/// The texts of a field in a row: those of its list, where it is one; none where it is absent.
-pub(crate) fn texts(batch: &RecordBatch, row: usize, field: &str) -> Vec<String> {
-    let mut texts = Vec::new();
-    if let Some(place) = Place::find(batch.schema_ref(), field) {
-        place.each_in_row(batch, row, &mut |text| {
-            texts.push(text.to_owned());
-            true
-        });
-    }
-    texts
-}
-
-/// Whether a text passes a test.
-pub(crate) fn passes(test: &Test, text: &str) -> bool {
-    value_test::ValueTest::new(test).is_some_and(|test| test.passes(text))
-}
+pub(crate) use value_test::ValueTest;
+pub(crate) use values::FieldTexts;
 
 /// A row of a batch that a rule matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

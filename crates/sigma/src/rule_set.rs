@@ -35,6 +35,13 @@ impl RuleSet {
         Self { rules, correlations, kept: Vec::new() }
     }
 
+    /// The rules alone.
+    #[must_use]
+    pub fn without_correlations(mut self) -> Self {
+        self.correlations.clear();
+        self
+    }
+
     /// The same set, where matches of each rule also keep these fields, by the rule's names for them.
     #[must_use]
     pub fn keeping(mut self, fields: impl Fn(&Rule) -> BTreeSet<String>) -> Self {
@@ -70,13 +77,9 @@ impl RuleSet {
         (0u32..).zip(&self.rules).filter(move |(_, rule)| fits(rule))
     }
 
-    /// The rules that may be for events of a source: for Windows, all that are not of another product.
+    /// The rules that may be for events of a source.
     pub fn for_events<'a>(&'a self, events: &'a EventSource) -> impl Iterator<Item = &'a Rule> {
-        let fits = |rule: &&Rule| match events.is_windows() {
-            true => rule.logsource.product.as_deref().is_none_or(|product| product == "windows"),
-            false => rule.logsource.takes(&events.logsource),
-        };
-        self.rules.iter().filter(fits)
+        self.rules.iter().filter(|rule| events.may_fit(&rule.logsource))
     }
 
     /// The rules for events of these log sources, made ready for the columns of a schema. See [`Matcher::new`].

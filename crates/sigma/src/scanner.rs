@@ -1,5 +1,7 @@
 //! Scanning: batches of one file in, hits out. Each event finds the rules that are for it.
 
+mod asked;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,10 +11,10 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use hashbrown::HashMap;
 use millpond_core::logsource::{EventSource, LogSource};
 
-use crate::condition::{Expr, Predicate, Subject, Test};
-use crate::matcher::{Hit, Matcher, passes, texts};
+use crate::matcher::{FieldTexts, Hit, Matcher};
 use crate::rule_set::{RuleSet, Wanted};
 use crate::windows::{renamed_fields, windows_field, windows_logsources};
+use asked::Asked;
 
 /// The columns by which a Windows event finds its log sources.
 const WINDOWS_COLUMNS: [&str; 4] = ["Channel", "Provider_Name", "EventID", "EventType"];
@@ -42,6 +44,9 @@ pub struct Scanner {
     by_sources: HashMap<(Vec<LogSource>, BTreeMap<String, String>), usize>,
     /// Matchers by what a Windows event says about itself.
     by_event: HashMap<String, usize>,
+    texts: FieldTexts,
+    /// What rules ask for, by rule.
+    asked: HashMap<u32, Asked>,
 }
 
 impl std::fmt::Debug for Scanner {
@@ -54,7 +59,16 @@ impl Scanner {
     /// A scanner for such events in columns of a schema.
     pub fn new(rules: Arc<RuleSet>, events: EventSource, schema: &Schema) -> Self {
         let schema = Arc::new(schema.clone());
-        Self { rules, events, schema, matchers: Vec::new(), by_sources: HashMap::new(), by_event: HashMap::new() }
+        Self {
+            rules,
+            events,
+            texts: FieldTexts::new(Arc::clone(&schema)),
+            schema,
+            matchers: Vec::new(),
+            by_sources: HashMap::new(),
+            by_event: HashMap::new(),
+            asked: HashMap::new(),
+        }
     }
 
     /// The hits in a batch, by row and rule.
@@ -80,31 +94,24 @@ impl Scanner {
 
     /// What made a rule match a row: the fields that it asks for, by their names in the rule, each with the value that
     /// passed, and those that its matches keep, each with its first value.
-    pub fn matched(&self, batch: &RecordBatch, hit: Hit) -> Vec<(String, String)> {
-        let renames = self.renames(batch, hit.row as usize);
-        let values = |field: &str| texts(batch, hit.row as usize, renames.get(field).map_or(field, String::as_str));
-        let mut matched = BTreeMap::new();
-        add_matched(&self.rules.rules()[hit.rule as usize].condition, &mut matched, &values);
-        for field in self.rules.kept(hit.rule as usize) {
-            if let (false, Some(value)) = (matched.contains_key(field), values(field).into_iter().next()) {
-                matched.insert(field.to_owned(), value);
-            }
-        }
-        matched.into_iter().collect()
+    pub fn matched(&mut self, batch: &RecordBatch, hit: Hit) -> Vec<(String, String)> {
+        let Self { rules, events, texts, asked, .. } = self;
+        let row = hit.row as usize;
+        let windows = events.is_windows().then(|| {
+            let first = |texts: &mut FieldTexts, field| texts.first(batch, row, field).unwrap_or_default();
+            (first(texts, "Channel"), first(texts, "EventID").trim().parse().unwrap_or_default())
+        });
+        let asked = asked.entry(hit.rule).or_insert_with(|| Asked::by(rules, hit.rule));
+        asked.in_row(&mut |field, take| {
+            let own = windows.as_ref().map(|(channel, id)| windows_field(channel, *id, field));
+            let renamed = own.filter(|name| *name != field).or_else(|| events.fields.get(field).map(String::as_str));
+            texts.each(batch, row, renamed.unwrap_or(field), take);
+        })
     }
 
     /// Who or what an event is about.
-    pub fn entity(&self, batch: &RecordBatch, row: u32) -> Option<String> {
-        self.events.entity.iter().find_map(|field| texts(batch, row as usize, field).into_iter().next())
-    }
-
-    /// Names of fields in one event, by their names in rules.
-    fn renames(&self, batch: &RecordBatch, row: usize) -> BTreeMap<String, String> {
-        if !self.events.is_windows() {
-            return self.events.fields.clone();
-        }
-        let first = |field: &str| texts(batch, row, field).into_iter().next().unwrap_or_default();
-        self.windows_renames(&first("Channel"), first("EventID").trim().parse().unwrap_or_default())
+    pub fn entity(&mut self, batch: &RecordBatch, row: u32) -> Option<String> {
+        self.events.entity.iter().find_map(|field| self.texts.first(batch, row as usize, field))
     }
 
     fn windows_renames(&self, channel: &str, id: u32) -> BTreeMap<String, String> {
@@ -151,22 +158,6 @@ impl Scanner {
         let id = id.trim().parse().unwrap_or_default();
         let sources = windows_logsources(channel, provider, id, Some(event_type).filter(|text| !text.is_empty()));
         self.matcher(sources, self.windows_renames(channel, id))
-    }
-}
-
-/// Adds what passes of the tests that are not negated.
-fn add_matched(expr: &Expr, matched: &mut BTreeMap<String, String>, values: &dyn Fn(&str) -> Vec<String>) {
-    match expr {
-        Expr::All(exprs) | Expr::Any(exprs) => exprs.iter().for_each(|expr| add_matched(expr, matched, values)),
-        Expr::Not(_) => {}
-        Expr::Test(Predicate { subject: Subject::Field(field), test }) if !matched.contains_key(field) => {
-            let is_asked =
-                |value: &String| matches!(test, Test::Exists | Test::OtherField { .. }) || passes(test, value);
-            if let Some(value) = values(field).into_iter().find(is_asked) {
-                matched.insert(field.clone(), value);
-            }
-        }
-        Expr::Test(_) => {}
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use arrow::datatypes::Schema;
 use hashbrown::HashMap;
 
-use super::Place;
 use super::program::{Node, RowTest};
 use super::value_test::ValueTest;
+use super::values::Place;
 use crate::condition::{Expr, Placement, Predicate, Subject, Test};
 use crate::pattern::Pattern;
 

@@ -18,6 +18,8 @@ pub(super) struct FieldMatcher {
     place: usize,
     /// Whole texts, folded.
     whole: HashMap<String, Vec<u32>>,
+    /// What the whole texts look like from outside.
+    outlines: Outlines,
     automaton: Option<DoubleArrayAhoCorasick<u32>>,
     /// The atoms that each text of the automaton is for.
     texts: Vec<(String, Vec<Use>)>,
@@ -81,6 +83,7 @@ impl FieldMatcher {
         }
         Self {
             place,
+            outlines: Outlines::of(whole.keys()),
             whole,
             automaton,
             texts,
@@ -97,6 +100,9 @@ impl FieldMatcher {
 
     /// The indexed atoms that a value passes.
     pub(super) fn passed(&mut self, value: &str, atoms: &Atoms) -> &[u32] {
+        if self.texts.is_empty() && self.others.is_empty() && !self.outlines.may_hold(value) {
+            return &[];
+        }
         if let Some((start, end)) = self.remembered.get(value) {
             return &self.lists[*start as usize..*end as usize];
         }
@@ -138,6 +144,37 @@ impl FieldMatcher {
                 found.push(*atom);
             }
         }
+    }
+}
+
+/// Of some texts, which lengths come with which first, middle and last bytes: most values that are none of them are
+/// told apart without being hashed.
+struct Outlines([u64; Self::WORDS]);
+
+impl Outlines {
+    const WORDS: usize = 64;
+
+    fn of<'t>(folded: impl Iterator<Item = &'t String>) -> Self {
+        let mut words = [0; Self::WORDS];
+        for text in folded {
+            let (word, bit) = Self::place(text.as_bytes());
+            words[word] |= 1 << bit;
+        }
+        Self(words)
+    }
+
+    /// Whether a value may be one of the texts once it is folded.
+    fn may_hold(&self, value: &str) -> bool {
+        let (word, bit) = Self::place(value.as_bytes());
+        self.0[word] >> bit & 1 == 1 || !value.is_ascii()
+    }
+
+    fn place(text: &[u8]) -> (usize, u32) {
+        let at = |index: usize| text.get(index).map_or(0, |byte| u64::from(byte.to_ascii_lowercase()));
+        let ends = at(0) << 8 | at(text.len() / 2) << 16 | at(text.len().saturating_sub(1)) << 24;
+        // Fibonacci hashing: the upper bits depend on all of them.
+        let mixed = (ends | text.len() as u64 & 0xff).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((mixed >> 58) as usize, (mixed >> 52) as u32 & 63)
     }
 }
 

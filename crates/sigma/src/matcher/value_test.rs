@@ -11,7 +11,7 @@ use crate::condition::{Comparison, Placement, RegexTest, Test, TimePart};
 use crate::pattern::{Pattern, Piece, fold};
 
 /// A test of one value, made ready.
-pub(super) enum ValueTest {
+pub(crate) enum ValueTest {
     /// The whole folded text.
     Whole(String),
     /// A folded text that stands somewhere.
@@ -42,7 +42,7 @@ pub(super) enum ValueTest {
 
 impl ValueTest {
     /// `None` for a test that is not one of a value alone.
-    pub(super) fn new(test: &Test) -> Option<Self> {
+    pub(crate) fn new(test: &Test) -> Option<Self> {
         Some(match test {
             Test::Text { pattern, cased } => Self::text(pattern, *cased),
             Test::Regex(test) => Self::Regex { test: test.clone(), ready: OnceLock::new() },
@@ -76,7 +76,7 @@ impl ValueTest {
         Self::Wildcard { wildcard: Wildcard::new(pattern), cased, gate }
     }
 
-    pub(super) fn passes(&self, value: &str) -> bool {
+    pub(crate) fn passes(&self, value: &str) -> bool {
         match self {
             Self::Whole(_) | Self::Stands(..) | Self::Wildcard { cased: false, .. } => {
                 self.passes_folded(value, &fold(value))

@@ -3,7 +3,8 @@
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StringViewArray};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use hashbrown::HashMap;
 use serde_json::Value;
 
 /// Columns that say where a row comes from; they are no values of the event.
@@ -86,11 +87,16 @@ impl Place {
         }
     }
 
-    /// Gives each text of one row to `take` until that says no; says whether it never did. Looks at no other row, as
-    /// [`Place::values`] does where numbers have to be written as text.
-    pub(super) fn each_in_row(&self, batch: &RecordBatch, row: usize, take: &mut dyn FnMut(&str) -> bool) -> bool {
+    /// Gives each text of one row to `take` until that says no; says whether it never did. Writes no number of another
+    /// row as text, as [`Place::values`] does.
+    fn each_in_row(&self, batch: &RecordBatch, row: usize, take: &mut dyn FnMut(&str) -> bool) -> bool {
         let cell = |column: usize| batch.column(column).slice(row, 1);
         match self {
+            Self::Column(path) | Self::Json { column: path, .. }
+                if is_text(batch.column(path[0]).data_type(), &path[1..]) =>
+            {
+                self.values(batch).each(row, take)
+            }
             Self::Column(path) => Values::of(&cell(path[0]), &path[1..], false).each(0, take),
             Self::Json { column, keys } => {
                 let cell = cell(column[0]);
@@ -116,6 +122,52 @@ impl Place {
                 Values::Several(all.filter(|values| !matches!(values, Values::None)).collect())
             }
         }
+    }
+}
+
+/// Texts of fields, whose places in one schema are remembered.
+#[derive(Debug)]
+pub(crate) struct FieldTexts {
+    schema: SchemaRef,
+    places: HashMap<String, Option<Place>>,
+}
+
+impl FieldTexts {
+    pub(crate) fn new(schema: SchemaRef) -> Self {
+        Self { schema, places: HashMap::new() }
+    }
+
+    /// Gives each text of a field in a row to `take` until that says no: those of its list, where it is one, and none
+    /// where it is absent.
+    pub(crate) fn each(&mut self, batch: &RecordBatch, row: usize, field: &str, take: &mut dyn FnMut(&str) -> bool) {
+        if !self.places.contains_key(field) {
+            self.places.insert(field.to_owned(), Place::find(&self.schema, field));
+        }
+        if let Some(Some(place)) = self.places.get(field) {
+            place.each_in_row(batch, row, take);
+        }
+    }
+
+    /// The first text of a field in a row.
+    pub(crate) fn first(&mut self, batch: &RecordBatch, row: usize, field: &str) -> Option<String> {
+        let mut first = None;
+        self.each(batch, row, field, &mut |text| {
+            first = Some(text.to_owned());
+            false
+        });
+        first
+    }
+}
+
+/// Whether there is nothing to be written as text at a place.
+fn is_text(kind: &DataType, path: &[usize]) -> bool {
+    match kind {
+        DataType::Utf8 | DataType::Utf8View => true,
+        DataType::List(item) => is_text(item.data_type(), path),
+        DataType::Struct(members) => {
+            path.split_first().is_some_and(|(first, rest)| is_text(members[*first].data_type(), rest))
+        }
+        _ => false,
     }
 }
 

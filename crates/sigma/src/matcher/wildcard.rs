@@ -4,7 +4,7 @@ use crate::pattern::{Pattern, Piece};
 
 /// A pattern by the character.
 #[derive(Debug)]
-pub(super) struct Wildcard(Vec<Token>);
+pub(crate) struct Wildcard(Vec<Token>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token {

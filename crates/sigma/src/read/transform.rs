@@ -168,7 +168,9 @@ fn expand(text: &str, line: u32, context: &Context) -> Result<Vec<String>> {
     let mut rest = text;
     while let Some((before, name, after)) = next_placeholder(rest) {
         let Some(values) = context.placeholders.get(name).filter(|values| !values.is_empty()) else {
-            let hint = format!("say what `{name}` stands for in this environment, or leave the rule out");
+            let hint = format!(
+                "say what it stands for here in `placeholders.toml`: `{name} = [\"…\"]`; or leave the rule out"
+            );
             return fault_with_hint(line, format!("the placeholder `%{name}%` has no values"), hint);
         };
         if variants.len() * values.len() > VARIANTS_MAX {

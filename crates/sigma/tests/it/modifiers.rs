@@ -228,12 +228,12 @@ fn placeholders() {
             (
                 "f|expand:\n  - x\n  - '%z%'",
                 "1.yml:7: the placeholder `%z%` has no values\n  \
-                 hint: say what `z` stands for in this environment, or leave the rule out",
+                 hint: say what it stands for here in `placeholders.toml`: `z = [\"…\"]`; or leave the rule out",
             ),
             (
                 "f|expand: '%none%'",
                 "1.yml:5: the placeholder `%none%` has no values\n  \
-                 hint: say what `none` stands for in this environment, or leave the rule out",
+                 hint: say what it stands for here in `placeholders.toml`: `none = [\"…\"]`; or leave the rule out",
             ),
         ],
         |text| selection_with(text, &known),
