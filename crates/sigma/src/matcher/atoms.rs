@@ -13,6 +13,10 @@ use crate::pattern::Pattern;
 
 /// How often a literal that stands in one value of a thousand is thought to pass.
 const RARE: f64 = 0.001;
+/// A place with less than this part of all atoms is better passed over than looked at in every row: [`LONELY_COST`] says
+/// how much rarer a witness there has to be.
+const LONELY_PART: usize = 16;
+const LONELY_COST: f64 = 4.0;
 
 /// A test of the values at one place.
 pub(super) struct Atom {
@@ -26,6 +30,8 @@ pub(super) struct Atom {
 pub(super) struct Atoms {
     atoms: Vec<Atom>,
     places: Vec<Place>,
+    /// How many atoms are at each place.
+    at_place: Vec<usize>,
     by_text: HashMap<(usize, bool, Pattern), u32>,
     by_subject: HashMap<Subject, Option<usize>>,
     schema: Schema,
@@ -37,6 +43,7 @@ impl Atoms {
         Self {
             atoms: Vec::new(),
             places: Vec::new(),
+            at_place: Vec::new(),
             by_text: HashMap::new(),
             by_subject: HashMap::new(),
             schema: schema.clone(),
@@ -108,6 +115,7 @@ impl Atoms {
     fn add(&mut self, place: usize, test: &Test) -> Node {
         let Some(test) = ValueTest::new(test) else { return Node::Never };
         self.atoms.push(Atom { place, test, is_indexed: false });
+        self.at_place[place] += 1;
         Node::Atom((self.atoms.len() - 1) as u32)
     }
 
@@ -124,6 +132,7 @@ impl Atoms {
         };
         let index = place.map(|place| {
             self.places.push(place);
+            self.at_place.push(0);
             self.places.len() - 1
         });
         self.by_subject.insert(subject.clone(), index);
@@ -138,11 +147,13 @@ impl Atoms {
             return None;
         }
         let by_length = |text: &str| RARE + 1.0 / (1.0 + text.len() as f64).powi(2);
-        Some(match &atom.test {
+        let is_lonely = self.at_place[atom.place] * LONELY_PART < self.atoms.len();
+        let frequency = match &atom.test {
             ValueTest::Whole(text) | ValueTest::Stands(text, Placement::Start | Placement::End) => by_length(text),
             ValueTest::Stands(text, _) => by_length(text) * 2.0,
             ValueTest::Wildcard { gate, .. } if !gate.is_empty() => by_length(gate) * 3.0,
             _ => 10.0,
-        })
+        };
+        Some(if is_lonely { frequency * LONELY_COST } else { frequency })
     }
 }

@@ -38,12 +38,17 @@ enum Use {
 }
 
 impl FieldMatcher {
-    /// One for each place with atoms that have to be known for every row: the texts, and whatever else is a witness.
+    /// One for each place that a witness is at. What else is cheap there is looked for as well: the value is at hand.
     pub(super) fn all(atoms: &mut Atoms, witnessed: &[Vec<u32>]) -> Vec<Self> {
+        let is_witness = |index: u32| !witnessed[index as usize].is_empty();
+        let mut is_visited = vec![false; atoms.places().len()];
+        (0..atoms.len() as u32).filter(|index| is_witness(*index)).for_each(|index| {
+            is_visited[atoms.get(index).place] = true;
+        });
         let mut by_place: Vec<Vec<u32>> = vec![Vec::new(); atoms.places().len()];
         for index in 0..atoms.len() as u32 {
-            let is_witness = !witnessed[index as usize].is_empty();
-            let is_costly = atoms.places()[atoms.get(index).place].is_costly();
+            let place = atoms.get(index).place;
+            let is_costly = atoms.places()[place].is_costly();
             let atom = atoms.get_mut(index);
             let is_cheap = match &atom.test {
                 ValueTest::Whole(_) => true,
@@ -51,9 +56,9 @@ impl FieldMatcher {
                 ValueTest::Wildcard { gate, .. } => !gate.is_empty(),
                 _ => false,
             };
-            atom.is_indexed = !is_costly && (is_cheap || is_witness);
+            atom.is_indexed = !is_costly && is_visited[place] && (is_cheap || is_witness(index));
             if atom.is_indexed {
-                by_place[atom.place].push(index);
+                by_place[place].push(index);
             }
         }
         let fields = by_place.iter().enumerate().filter(|(_, indexed)| !indexed.is_empty());
