@@ -59,19 +59,11 @@ fn rows(source: &Source, pause: &Pause, failure: Option<&str>, now_us: i64) -> R
 
 /// The signal, as if a file of the source said it.
 fn signal() -> Signal {
+    let sql = Sql { file: String::new(), text: String::new() };
     Signal {
         name: RULE.to_owned(),
         title: "A source is left alone".to_owned(),
         severity: Severity::High,
-        techniques: Vec::new(),
-        description: None,
-        author: None,
-        entity: None,
-        key: Vec::new(),
-        references: Vec::new(),
-        runbook: None,
-        false_positives: Vec::new(),
-        schedule: None,
-        sql: Sql { file: String::new(), text: String::new() },
+        ..Signal::new(sql)
     }
 }
