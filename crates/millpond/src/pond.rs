@@ -178,24 +178,29 @@ impl Pond {
         Ok(sources)
     }
 
-    /// What tells whether a file of the pond changed: the newest time and the number of its files.
+    /// What tells whether a file of the pond changed: made of the times and sizes of its files, and the configuration.
     pub fn stamp(root: &Path) -> u64 {
+        fn add(stamp: &mut u64, meta: &std::fs::Metadata) {
+            let changed = meta.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+            let changed = changed.map_or(0, |time| time.as_nanos() as u64);
+            *stamp = stamp.wrapping_mul(31).wrapping_add(changed ^ meta.len());
+        }
         fn walk(folder: &Path, stamp: &mut u64) {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             for entry in entries {
-                let Ok(meta) = entry.metadata() else { continue };
-                if meta.is_dir() {
-                    walk(&entry.path(), stamp);
-                    continue;
+                match entry.metadata() {
+                    Ok(meta) if meta.is_dir() => walk(&entry.path(), stamp),
+                    Ok(meta) => add(stamp, &meta),
+                    Err(_) => {}
                 }
-                let changed = meta.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-                let changed = changed.map_or(0, |time| time.as_nanos() as u64);
-                *stamp = stamp.wrapping_mul(31).wrapping_add(changed ^ meta.len());
             }
         }
         let mut stamp = 0;
         for folder in ["sources", "enrich", "signals", rules::RULES] {
             walk(&root.join(folder), &mut stamp);
+        }
+        if let Ok(meta) = rules::pack_of(root).metadata() {
+            add(&mut stamp, &meta);
         }
         let config = std::fs::read(root.join(CONFIG_FILE)).unwrap_or_default();
         config.iter().fold(stamp, |stamp, byte| stamp.wrapping_mul(31).wrapping_add(u64::from(*byte)))

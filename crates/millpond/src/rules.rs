@@ -67,6 +67,11 @@ pub fn compile(path: &Path) -> Result<(Collection, Vec<u8>)> {
     Ok((collection, pack))
 }
 
+/// Where the pack of a pond's rules lies, if there is one.
+pub fn pack_of(root: &Path) -> PathBuf {
+    root.join(RULES).with_extension(PACK_ENDING)
+}
+
 /// Opens a pack.
 ///
 /// # Errors
@@ -83,7 +88,7 @@ pub fn open_pack(path: &Path) -> Result<Pack<Vec<u8>>> {
 /// # Errors
 /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when a file cannot be read.
 pub fn of_pond(root: &Path, events: &[&EventSource], problems: &mut Problems) -> Result<RuleSet> {
-    let (path, folder) = (root.join(RULES).with_extension(PACK_ENDING), Folder::read(root, &root.join(RULES))?);
+    let (path, folder) = (pack_of(root), Folder::read(root, &root.join(RULES))?);
     let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
     let pack = path.exists().then(|| open_pack(&path)).transpose()?;
     if let Some(pack) = pack {
