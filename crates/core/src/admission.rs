@@ -112,14 +112,15 @@ impl Admission {
         let small_bytes = self.lanes[0].bytes.max(self.kept_bytes());
         let threads = self.threads.saturating_sub(1).max(1);
         (large_jobs as usize) < threads
-            && self.running() < self.threads.max(2)
+            && self.running() < self.threads
             && large_bytes + small_bytes + self.share(lane, wanted_bytes) <= self.budget_bytes
     }
 
     /// Whether a job of the smallest lane may start. While a larger one waits for memory, one at a time.
     fn small_fits(&self, wanted_bytes: u64, is_held: bool) -> bool {
-        let jobs_max = if self.lanes.len() > 1 { self.threads.max(2) } else { self.threads };
-        let is_within = self.running() < jobs_max && self.has_turn(0);
+        // With one thread a small job runs beside a large one, and never beside another small one.
+        let is_beside_large = self.running() < self.threads.max(2) && self.lanes[0].jobs == 0;
+        let is_within = (self.running() < self.threads || is_beside_large) && self.has_turn(0);
         let fits = self.used_bytes() + self.share(0, wanted_bytes) <= self.budget_bytes;
         is_within && fits && (!is_held || self.lanes[0].jobs == 0)
     }
@@ -145,6 +146,16 @@ mod tests {
             admission.begin(0, 64);
             assert_eq!(admission.next(&waiting), None, "{threads}");
         }
+    }
+
+    #[test]
+    fn with_one_thread_small_files_come_one_after_the_other() {
+        let mut admission = admission(1_100, 1);
+        admission.begin(0, 51);
+        assert_eq!(admission.next(&[Some(51), None, None]), None);
+        assert_eq!(admission.next(&[Some(51), None, Some(1_024)]), None, "nor does a large one start beside it");
+        admission.end(0, 51);
+        assert_eq!(admission.next(&[Some(51), None, Some(1_024)]), Some(2));
     }
 
     #[test]
