@@ -645,7 +645,7 @@ impl Worker {
         let node = Arc::clone(&self.node);
         let mut group = Vec::new();
         let files_max = self.node.pond.config.group_files as usize;
-        for item in intake.next_group(lane, self.threads.jobs_max(), files_max) {
+        for item in intake.next_group(lane, lanes::threads(&self.node.pond), files_max) {
             let source = source_of(&node, &item.delivery.event);
             let now_us = node.clock.now_us();
             let pause =

@@ -96,7 +96,7 @@ pub(super) fn is_same(a: &Pond, b: &Pond) -> bool {
 }
 
 /// Threads for jobs: as many as there are processors, unless the pond says.
-fn threads(pond: &Pond) -> usize {
+pub(super) fn threads(pond: &Pond) -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     pond.config.jobs.map_or(processors, |jobs| jobs as usize).max(1)
 }
