@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Test(crate::test::Arguments),
     /// Tell what would happen, or did happen, to one object
     Explain(crate::explain::Arguments),
+    /// Predict memory, time and disk of the job over one object, and its lane
+    Plan(crate::plan::Arguments),
     /// Ask the lake, or any file, in SQL; without SQL, a shell
     Query(crate::query::Arguments),
     /// List the receipts of jobs, newest first
@@ -43,6 +45,8 @@ pub(crate) enum Command {
     Replay(crate::replay::Arguments),
     /// Show databases, sources, sizes and speeds by day, and rows by fate
     Stats(crate::stats::Arguments),
+    /// Let a day of files pass on paper: lanes, concurrency, queueing and cost
+    Simulate(crate::simulate::Arguments),
     /// Look after the lake: how its tables stand, fewer and larger files, what may go
     Lake(LakeArguments),
     /// Tell people of signals: list alerts, send what waits, try a destination

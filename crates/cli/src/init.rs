@@ -73,6 +73,12 @@ url = "lake"
 # job_memory = "256 MiB"
 # jobs = 2
 
+# Size classes of jobs; without any there are three that follow from `job_memory`.
+# [lane.small]
+# memory = "64 MiB"
+# [lane.large]
+# memory = "2 GiB"
+
 # Files and URLs that SQL may name in quotes, as in: left join 's3://intel/bad-ips.parquet' bad on …
 # [tables]
 # allow = ["s3://intel/**", "enrich/**"]

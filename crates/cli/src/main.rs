@@ -13,6 +13,7 @@ mod hunt;
 mod init;
 mod lake;
 mod output;
+mod plan;
 mod progress;
 mod quarantine;
 mod query;
@@ -24,6 +25,7 @@ mod serve;
 mod shell;
 mod sigma;
 mod signals;
+mod simulate;
 mod source;
 mod stats;
 mod stop;
@@ -88,11 +90,13 @@ async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
         Command::Check(arguments) => check::run(pond, &arguments).await,
         Command::Test(arguments) => test::run(pond, &arguments).await,
         Command::Explain(arguments) => explain::run(pond, &arguments).await,
+        Command::Plan(arguments) => plan::run(pond, &arguments).await,
         Command::Query(arguments) => query::run(pond, arguments).await,
         Command::Receipts(arguments) => receipts::run(pond, &arguments).await,
         Command::Quarantine(arguments) => quarantine::run(pond, arguments.command).await,
         Command::Replay(arguments) => replay::run(pond, &arguments).await,
         Command::Stats(arguments) => stats::run(pond, &arguments).await,
+        Command::Simulate(arguments) => simulate::run(pond, &arguments),
         Command::Lake(arguments) => lake::run(pond, arguments.command).await,
         Command::Alerts(arguments) => alerts::run(pond, arguments.command).await,
         Command::Erase(arguments) => erase::run(pond, &arguments).await,

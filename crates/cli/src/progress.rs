@@ -229,6 +229,7 @@ pub(crate) fn summary_json(summary: &Summary, elapsed: Duration) -> serde_json::
             "gone": summary.gone,
             "failed": summary.failed,
             "postponed": summary.postponed,
+            "promoted": summary.promoted,
         },
         "rows": summary.balance,
         "unbalanced_files": summary.unbalanced,

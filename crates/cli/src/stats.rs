@@ -1,9 +1,11 @@
 //! `millpond stats`: the pictures of a lake, in the terminal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use millpond::lane_stats::{LaneStats, lane_stats};
+use millpond::pond::Pond;
 use millpond::query::Session;
 use millpond::stats::{Percentiles, Stats, stats};
 use millpond_core::units::{format_bytes, format_count};
@@ -16,14 +18,34 @@ const BAR_WIDTH: usize = 40;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
+    /// Show the lanes of a day instead: memory and time predicted and taken, GB-seconds and dollars as functions, beside
+    /// the best single size
+    #[arg(long)]
+    lanes: bool,
+    /// That day; by default the last on which jobs ran
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "lanes", value_parser = day)]
+    day: Option<String>,
+    /// Time that each job would wait for stores besides what it did: a local disk has none of S3's
+    #[arg(long, value_name = "TIME", requires = "lanes", default_value = "0ms", value_parser = crate::simulate::time_us)]
+    wait: u64,
+    /// Another list of prices, of the shape that `millpond simulate --print-prices` prints
+    #[arg(long, value_name = "FILE", requires = "lanes")]
+    prices: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
+fn day(text: &str) -> Result<String, String> {
+    millpond_core::date::parse_day(text).map(|_| text.to_owned()).ok_or_else(|| "write it as `2026-12-31`".to_owned())
+}
+
 pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<ExitCode> {
     let lake = run::lake(pond)?;
     let session = Session::new(Some(&lake), Path::new(".")).await?;
+    if arguments.lanes {
+        return lanes(pond, arguments, &session).await;
+    }
     let Some(stats) = stats(&session).await? else {
         eprintln!("no receipts yet: `millpond run --once` makes some");
         return Ok(ExitCode::SUCCESS);
@@ -38,6 +60,80 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn lanes(pond: Option<&Path>, arguments: &Arguments, session: &Session) -> Result<ExitCode> {
+    let prices = crate::simulate::prices(arguments.prices.as_deref())?;
+    let lanes = Pond::config_of(&run::root(pond)?)?.lanes_anywhere();
+    let Some(stats) = lane_stats(session, arguments.day.as_deref(), &lanes, &prices, arguments.wait).await? else {
+        eprintln!("no jobs ran then: `millpond run --once` runs some");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let text = match arguments.json {
+        true => {
+            let json = serde_json::to_string(&stats);
+            json.map_err(|error| Error::bug("failed to write the statistics").because(error))? + "\n"
+        }
+        false => lanes_text(&stats),
+    };
+    output::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lanes_text(stats: &LaneStats) -> String {
+    let mut text = format!("Lanes on {}\n", stats.day);
+    text.push_str(&format!(
+        "  {:<12} {:>9} {:>9} {:>10} {:>10} {:>10} {:>11} {:>10} {:>10} {:>10} {:>12}\n",
+        "lane",
+        "jobs",
+        "promoted",
+        "limit",
+        "predicted",
+        "taken",
+        "undershot",
+        "ratio p50",
+        "ratio p01",
+        "spilled",
+        "GB-seconds"
+    ));
+    for lane in &stats.lanes {
+        let mean = |bytes: u64| format_bytes(bytes / lane.jobs.max(1));
+        text.push_str(&format!(
+            "  {:<12} {:>9} {:>9} {:>10} {:>10} {:>10} {:>11} {:>10.2} {:>10.2} {:>10} {:>12.3}\n",
+            if lane.lane.is_empty() { "(before)" } else { &lane.lane },
+            format_count(lane.jobs),
+            format_count(lane.promoted),
+            format_bytes(lane.memory_limit_bytes),
+            mean(lane.predicted_bytes),
+            mean(lane.taken_bytes),
+            format_count(lane.undershot),
+            lane.ratio_p50,
+            lane.ratio_p01,
+            format_bytes(lane.spilled_bytes),
+            lane.gb_seconds,
+        ));
+    }
+    text.push_str("  predicted and taken are means of a job's memory; a ratio is predicted by taken\n\n");
+    text.push_str("As functions of their size\n");
+    text.push_str(&sum("lanes", "", stats.gb_seconds, stats.dollars));
+    match &stats.fixed {
+        Some(fixed) => {
+            text.push_str(&sum("one size", &format!("{} MB", fixed.function_mb), fixed.gb_seconds, fixed.dollars));
+            let ratio = fixed.gb_seconds / stats.gb_seconds.max(f64::MIN_POSITIVE);
+            text.push_str(&format!("  ratio      {ratio:.2} times the GB-seconds\n"));
+        }
+        None => text.push_str("  one size   none holds a job of that day\n"),
+    }
+    if stats.too_large > 0 {
+        text.push_str(&format!("  {} jobs are too large for any function\n", format_count(stats.too_large)));
+    }
+    text.push_str(&format!("  prices of {}\n", stats.prices));
+    text
+}
+
+fn sum(name: &str, size: &str, gb_seconds: f64, dollars: millpond::lane_stats::Dollars) -> String {
+    let (x86, arm) = (dollars.x86, dollars.arm);
+    format!("  {name:<10} {size:<10} {gb_seconds:>12.3} GB-seconds  ${x86:.6} on x86  ${arm:.6} on arm64\n")
 }
 
 fn to_text(stats: &Stats) -> String {

@@ -2,6 +2,7 @@
 
 mod health;
 mod hunt;
+mod lanes;
 mod pond;
 mod section;
 

@@ -46,6 +46,7 @@ struct Inner {
     kind: Kind,
     message: String,
     hint: Option<String>,
+    needs_memory: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -61,7 +62,7 @@ macro_rules! constructors {
 impl Error {
     /// An error of `kind`. The message is lower case, has no full stop and names what was attempted on what.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), hint: None, source: None }))
+        Self(Box::new(Inner { kind, message: message.into(), hint: None, needs_memory: false, source: None }))
     }
 
     constructors! {
@@ -91,6 +92,18 @@ impl Error {
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(cause.into());
         self
+    }
+
+    /// Says that the limit is one of memory or of what is spilled, so that a larger lane would help.
+    #[must_use]
+    pub fn for_memory(mut self) -> Self {
+        self.0.needs_memory = true;
+        self
+    }
+
+    /// Whether a larger lane would help.
+    pub fn needs_memory(&self) -> bool {
+        self.0.needs_memory
     }
 
     /// What the caller must do.

@@ -1,6 +1,7 @@
 //! What a job may use.
 
 use crate::format::DecodeLimits;
+use crate::lane::SPILL_BYTES;
 use crate::source::Source;
 
 /// The SQL engine of a job.
@@ -26,8 +27,10 @@ impl Engine {
 pub struct Plan {
     /// The SQL engine.
     pub engine: Engine,
-    /// Memory for the SQL session and the rows shared between its queries.
+    /// Memory for all that the job holds: rows of its SQL, the decoder's buffers, files that are being written.
     pub memory_bytes: u64,
+    /// Bytes that its sorts and aggregates may spill to the temporary folder.
+    pub spill_bytes: u64,
     /// Rows that travel together.
     pub batch_rows: usize,
     /// Limits of the decoder.
@@ -42,6 +45,7 @@ pub fn plan(source: &Source, memory_bytes: u64) -> Plan {
     Plan {
         engine: source.engine,
         memory_bytes: source.memory_bytes.unwrap_or(memory_bytes),
+        spill_bytes: SPILL_BYTES,
         batch_rows: BATCH_ROWS,
         decode: source.decode_limits,
     }

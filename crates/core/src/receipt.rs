@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::balance::Balance;
+use crate::lane::Promotion;
 
 /// How a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,6 +55,28 @@ pub struct Timings {
     pub write_us: u64,
     /// From the first step to the pending commit.
     pub total_us: u64,
+}
+
+/// What a job was expected to take, what it was given, and what it met with. Receipts of before have none of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// The lane in which it came to its end.
+    pub lane: String,
+    /// Memory that it could use there.
+    pub memory_limit_bytes: u64,
+    /// Peak of its memory as it was predicted before it started.
+    pub predicted_memory_bytes: u64,
+    /// Its time as it was predicted.
+    pub predicted_us: u64,
+    /// What it was predicted to write to the temporary folder.
+    pub predicted_disk_bytes: u64,
+    /// Where the prediction came from: `model`, `source` or `size`.
+    pub predicted_by: String,
+    /// What its sorts and aggregates wrote to the temporary folder.
+    pub spilled_bytes: u64,
+    /// The lanes that it was too large for, each once.
+    pub promotions: Vec<Promotion>,
 }
 
 /// One file that a job wrote.
@@ -126,6 +149,9 @@ pub struct Receipt {
     pub timings: Timings,
     /// Peak of the memory that the job's thread had allocated.
     pub memory_peak_bytes: u64,
+    /// What it was expected to take and given.
+    #[serde(flatten)]
+    pub resources: Resources,
     /// When the job started, microseconds since 1970 in UTC.
     #[serde(rename = "started")]
     pub started_us: i64,

@@ -53,6 +53,7 @@ mod window;
 mod builders;
 mod cells;
 mod rows;
+mod size;
 mod times;
 mod values;
 
@@ -82,6 +83,8 @@ mod windows_xml;
 mod zeek;
 
 pub mod learn;
+
+pub use size::{packed_size, parquet_decoded_bytes};
 
 use inputs::{Input, Inputs, Next, unreadable};
 use rows::Rows;

@@ -119,3 +119,11 @@ impl Batches for ParquetBatches {
         }
     }
 }
+
+/// The decompressed bytes of all columns, from the index.
+///
+/// # Errors
+/// `BadInput` for an index that cannot be read.
+pub(crate) fn decoded_bytes(index: &[u8]) -> Result<u64> {
+    footer::decoded_bytes(index)
+}

@@ -19,8 +19,10 @@ use futures::future::{LocalBoxFuture, try_join_all};
 use millpond_core::balance::Balance;
 use millpond_core::columns::SystemColumn;
 use millpond_core::plan::Plan;
+use millpond_core::predict::Work;
 use millpond_core::{Error, Result};
 
+use crate::job_memory::JobMemory;
 use crate::prepare::{INPUT, OUTPUT, Prepared};
 use crate::row_number::StreamingRowNumber;
 use crate::rules::{JobScanner, RuleMatch};
@@ -75,6 +77,8 @@ pub struct Finished {
     pub summary: Summary,
     /// Time spent in the decoder, reading its input included.
     pub decode_time: Duration,
+    /// What sorts and aggregates wrote to the temporary folder.
+    pub spilled_bytes: u64,
 }
 
 /// Runs a prepared source over the bytes of one file.
@@ -85,8 +89,9 @@ pub struct Finished {
 /// The decoder's errors as they are; an error of the SQL while it runs is [`Kind::BadConfig`](millpond_core::Kind);
 /// a limit is [`Kind::TooBig`](millpond_core::Kind).
 pub async fn run(prepared: &Prepared, plan: &Plan, input: InputFile<'_>, sink: &mut dyn Sink) -> Result<Finished> {
-    let decoding = Arc::new(Mutex::new(Decoding::open(prepared, plan, input)?));
     let mut state = job_state(prepared, plan)?;
+    let memory = JobMemory::new(plan.memory_bytes, &state.runtime_env().memory_pool);
+    let decoding = Arc::new(Mutex::new(Decoding::open(prepared, plan, input, memory)?));
     let transform = physical(&state, &prepared.transform, &prepared.source.transform.file).await?;
     let mut signals = Vec::with_capacity(prepared.signals.len());
     for (logical, signal) in prepared.signals.iter().zip(&prepared.source.signals) {
@@ -99,7 +104,8 @@ pub async fn run(prepared: &Prepared, plan: &Plan, input: InputFile<'_>, sink: &
     decoding.drain(sink)?;
     let summary = decoding.decoder.summary().clone();
     let balance = crate::account::balance(&transform, summary.records, summary.rejected, decoding.delivered, rows_out);
-    Ok(Finished { balance, summary, decode_time: decoding.time })
+    let spilled_bytes = signals.iter().chain([&transform]).map(spilled_bytes).sum();
+    Ok(Finished { balance, summary, decode_time: decoding.time, spilled_bytes })
 }
 
 /// The decoder of a running job, shared by the stream that reads it and the job that ends it.
@@ -111,15 +117,16 @@ struct Decoding {
     scanner: Option<JobScanner>,
     /// Found, and not yet passed to the sink.
     found: Vec<RuleMatch>,
+    memory: JobMemory,
 }
 
 impl Decoding {
-    fn open(prepared: &Prepared, plan: &Plan, input: InputFile<'_>) -> Result<Self> {
+    fn open(prepared: &Prepared, plan: &Plan, input: InputFile<'_>, memory: JobMemory) -> Result<Self> {
         let started = Instant::now();
         let decoder = Decoder::open(input.bytes, prepared.decode_request(plan, input.name, input.modified_us))?;
         let scanner = prepared.rules.as_ref().map(|rules| rules.scanner(&decoder.schema()));
         let time = started.elapsed();
-        Ok(Self { decoder, delivered: 0, time, scanner, found: Vec::new() })
+        Ok(Self { decoder, delivered: 0, time, scanner, found: Vec::new(), memory })
     }
 
     fn next(&mut self) -> Result<Option<RecordBatch>> {
@@ -127,6 +134,7 @@ impl Decoding {
         let batch = self.decoder.next_batch()?;
         self.time += started.elapsed();
         self.delivered += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
+        self.memory.check()?;
         if let (Some(scanner), Some(batch)) = (&mut self.scanner, &batch) {
             self.found.extend(scanner.scan(batch));
         }
@@ -158,7 +166,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// The prepared session with this job's memory, spill space and clock.
 fn job_state(prepared: &Prepared, plan: &Plan) -> Result<SessionState> {
     let config = session::config(1, plan.batch_rows);
-    let runtime = session::runtime(plan.memory_bytes)?;
+    let runtime = session::runtime(plan.memory_bytes, plan.spill_bytes)?;
     let mut state = planning_state(prepared, config).with_runtime_env(runtime).build();
     state.mark_start_execution();
     Ok(state)
@@ -186,6 +194,12 @@ fn rules(prepared: &Prepared) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync
 async fn physical(state: &SessionState, logical: &LogicalPlan, file: &str) -> Result<Arc<dyn ExecutionPlan>> {
     let planned = state.create_physical_plan(logical).await;
     planned.map_err(|error| engine_error(&format!("failed to plan `{file}`"), error))
+}
+
+/// What a plan's operators wrote to the temporary folder.
+fn spilled_bytes(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let own = plan.metrics().and_then(|metrics| metrics.spilled_bytes()).unwrap_or(0) as u64;
+    own + plan.children().into_iter().map(spilled_bytes).sum::<u64>()
 }
 
 /// How often a plan scans a shared table.
@@ -260,17 +274,32 @@ async fn drive(
                 let batch = batch.map_err(|error| engine_error(&format!("failed to run `{file}`"), error))?;
                 count += batch.num_rows() as u64;
                 let mut sink = sink.borrow_mut();
-                lock(decoding).pass_on(&mut **sink)?;
+                let mut decoding = lock(decoding);
+                decoding.pass_on(&mut **sink)?;
                 match signal {
                     None => sink.output(batch)?,
                     Some(index) => sink.signal(index, batch)?,
                 }
+                decoding.memory.check()?;
             }
             Ok(count)
         })
     });
     let counts = try_join_all(queries).await?;
     Ok(counts.first().copied().unwrap_or(0))
+}
+
+/// How the memory of a source's SQL grows with its file.
+///
+/// # Errors
+/// As [`run`], for planning.
+pub async fn work(prepared: &Prepared) -> Result<Work> {
+    let state = planning_state(prepared, prepared.state.config().clone()).build();
+    let mut plans = vec![physical(&state, &prepared.transform, &prepared.source.transform.file).await?];
+    for (logical, signal) in prepared.signals.iter().zip(&prepared.source.signals) {
+        plans.push(physical(&state, logical, &signal.sql.file).await?);
+    }
+    Ok(crate::work::of_plans(&plans))
 }
 
 /// The physical plans of a source as text, for `explain`.

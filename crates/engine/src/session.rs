@@ -11,9 +11,6 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::SessionConfig;
 use millpond_core::{Error, Result};
 
-/// Bytes that the sorts and joins of one session may spill to the temporary folder.
-const SPILL_BYTES_MAX: u64 = 10 << 30;
-
 /// Settings of every session: names are matched exactly, as the decoders do.
 pub fn config(threads: usize, batch_rows: usize) -> SessionConfig {
     let mut config = SessionConfig::new()
@@ -39,8 +36,8 @@ pub fn state(config: SessionConfig) -> SessionState {
 ///
 /// # Errors
 /// [`Kind::Transient`](millpond_core::Kind::Transient) when the temporary folder cannot be used.
-pub fn runtime(memory_bytes: u64) -> Result<Arc<RuntimeEnv>> {
-    let disk = DiskManagerBuilder::default().with_max_temp_directory_size(SPILL_BYTES_MAX);
+pub fn runtime(memory_bytes: u64, spill_bytes: u64) -> Result<Arc<RuntimeEnv>> {
+    let disk = DiskManagerBuilder::default().with_max_temp_directory_size(spill_bytes);
     RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(memory_bytes as usize)))
         .with_disk_manager_builder(disk)
@@ -56,10 +53,13 @@ pub fn engine_error(what: &str, error: DataFusionError) -> Error {
     if causes(&error).any(|cause| cause.is::<datafusion::object_store::Error>()) {
         return Error::transient(what.to_owned()).because(error.strip_backtrace());
     }
-    match error.find_root() {
-        DataFusionError::ResourcesExhausted(_) => Error::too_big(what.to_owned())
+    if is_exhausted(&error) {
+        return Error::too_big(what.to_owned())
             .because(error.strip_backtrace())
-            .hint("raise `memory` under `[limits]` in `source.toml`"),
+            .for_memory()
+            .hint("raise `memory` under `[limits]` in `source.toml`");
+    }
+    match error.find_root() {
         DataFusionError::IoError(_) | DataFusionError::ObjectStore(_) => {
             Error::transient(what.to_owned()).because(error.strip_backtrace())
         }
@@ -67,9 +67,19 @@ pub fn engine_error(what: &str, error: DataFusionError) -> Error {
     }
 }
 
+/// What DataFusion says where what may be spilled is used up. It stands in an error of input and output, as text alone.
+const SPILLED_MOST: &str = "used disk space during the spilling process has exceeded";
+
+/// Whether memory, or what may be spilled, was not enough.
+fn is_exhausted(error: &DataFusionError) -> bool {
+    let is_spilled_most = || causes(error).any(|cause| cause.to_string().contains(SPILLED_MOST));
+    matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) || is_spilled_most()
+}
+
 fn find_ours(error: &DataFusionError) -> Option<Error> {
     let ours = causes(error).find_map(|cause| cause.downcast_ref::<Error>())?;
     let copy = Error::new(ours.kind(), ours.chain());
+    let copy = if ours.needs_memory() { copy.for_memory() } else { copy };
     Some(match ours.hint_text() {
         Some(hint) => copy.hint(hint),
         None => copy,
@@ -109,6 +119,15 @@ mod tests {
         for error in errors {
             let error = engine_error("failed to read", DataFusionError::Context("t".into(), Box::new(error)));
             assert_eq!(error.kind(), Kind::Transient, "{}", error.chain());
+        }
+        let full = || DataFusionError::ResourcesExhausted("the disk".into());
+        let written = arrow::error::ArrowError::IoError(
+            "written".into(),
+            std::io::Error::other(format!("The {SPILLED_MOST} 1 KB")),
+        );
+        for error in [full(), DataFusionError::ArrowError(Box::new(written), None)] {
+            let error = engine_error("failed to run", error);
+            assert!(error.kind() == Kind::TooBig && error.needs_memory(), "{}", error.chain());
         }
         let wrong = engine_error("failed to read", DataFusionError::Plan("no column `x`".into()));
         assert_eq!(wrong.kind(), Kind::BadConfig);

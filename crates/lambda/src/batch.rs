@@ -1,11 +1,12 @@
 //! A batch of messages: the events that they tell of, and which of the messages come back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use millpond::pipeline::{Delivery, Outcome};
 use millpond::traces::Traced;
 use millpond_core::Result;
 use millpond_core::event::Event;
+use millpond_core::lane::Promotion;
 use millpond_core::notice::{self, Problem};
 use millpond_core::receipt::{Receipt, Status};
 use serde_json::{Value, json};
@@ -31,8 +32,11 @@ impl Batch {
         let mut batch = Self::default();
         for (position, message) in messages.iter().enumerate() {
             let notice = notice::parse(message.body.as_bytes());
+            let promotions = promotions_in(&message.body);
             for appeared in notice.appeared {
-                batch.deliveries.push(Delivery::new(Event::from(appeared), message.deliveries));
+                let mut delivery = Delivery::new(Event::from(appeared), message.deliveries);
+                delivery.promotions = promotions.clone();
+                batch.deliveries.push(delivery);
                 batch.message_of.push(position);
             }
             if !notice.problems.is_empty() {
@@ -43,10 +47,14 @@ impl Batch {
         batch
     }
 
-    /// The positions of the messages of which an event is for a larger lane.
-    pub(crate) fn promoted(&self, outcomes: &[Result<Outcome>]) -> BTreeSet<usize> {
+    /// The positions of the messages of which an event is for a larger lane, each with what that one reached.
+    pub(crate) fn promoted<'a>(&self, outcomes: &'a [Result<Outcome>]) -> BTreeMap<usize, &'a Promotion> {
         let ends = self.message_of.iter().zip(outcomes);
-        ends.filter(|(_, outcome)| matches!(outcome, Ok(Outcome::TooBig(_)))).map(|(position, _)| *position).collect()
+        let promoted = ends.filter_map(|(position, outcome)| match outcome {
+            Ok(Outcome::TooBig(_, promotion)) => Some((*position, promotion)),
+            _ => None,
+        });
+        promoted.collect()
     }
 
     /// The jobs of the messages that do not come back.
@@ -69,10 +77,39 @@ impl Batch {
     }
 }
 
+/// Where a message says which lanes it was too large for. No sender of notices has such a field.
+const PROMOTIONS: &str = "millpond_promotions";
+/// Lanes that a message may have passed: a list without end would be somebody's mistake.
+const PROMOTIONS_MAX: usize = 16;
+
+/// The lanes that a message was too large for.
+fn promotions_in(body: &str) -> Vec<Promotion> {
+    // Most messages name none, and need not be read twice.
+    if !body.contains(PROMOTIONS) {
+        return Vec::new();
+    }
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    serde_json::from_value(body[PROMOTIONS].clone()).unwrap_or_default()
+}
+
+/// A message as it goes on to a larger lane: with the reason. One that is no JSON object goes as it is.
+pub(crate) fn with_promotion(body: &str, promotion: &Promotion) -> String {
+    let mut promotions = promotions_in(body);
+    promotions.push(promotion.clone());
+    promotions.truncate(PROMOTIONS_MAX);
+    match serde_json::from_str(body) {
+        Ok(Value::Object(mut fields)) => {
+            fields.insert(PROMOTIONS.to_owned(), json!(promotions));
+            Value::Object(fields).to_string()
+        }
+        _ => body.to_owned(),
+    }
+}
+
 /// Whether an event has not come to its end.
 fn comes_back(outcome: &Result<Outcome>) -> bool {
     match outcome {
-        Ok(Outcome::AlreadyDone | Outcome::TooBig(_)) => false,
+        Ok(Outcome::AlreadyDone | Outcome::TooBig(..)) => false,
         Ok(Outcome::Handed(receipt)) => !receipt.status.is_final(),
         Err(_) => true,
     }
@@ -110,7 +147,7 @@ pub(crate) struct Counts {
 impl Counts {
     pub(crate) fn add(&mut self, outcome: &Result<Outcome>) {
         match outcome {
-            Ok(Outcome::TooBig(_)) => self.forwarded += 1,
+            Ok(Outcome::TooBig(..)) => self.forwarded += 1,
             outcome if comes_back(outcome) => self.failed += 1,
             _ => self.done += 1,
         }
@@ -182,6 +219,19 @@ mod tests {
             let answer = failures(&messages, &batch.returned(&outcomes));
             assert_eq!(answer, json!({"batchItemFailures": expected}), "{outcomes:?}");
         }
+    }
+
+    #[test]
+    fn a_message_takes_the_reasons_along_and_says_the_same() {
+        let promotion = |lane: &str| Promotion { lane: lane.into(), reason: "memory".into(), needed_bytes: 7 };
+        let body = s3(&["x"]);
+        let once = with_promotion(&body, &promotion("small"));
+        let twice = with_promotion(&once, &promotion("medium"));
+        let batch = Batch::read(&[message("a", 1, &body), message("b", 1, &twice), message("c", 1, "[]")]);
+        assert_eq!(batch.deliveries[0].event, batch.deliveries[1].event);
+        assert_eq!(batch.deliveries[0].promotions, []);
+        assert_eq!(batch.deliveries[1].promotions, [promotion("small"), promotion("medium")]);
+        assert_eq!(with_promotion("[1]", &promotion("small")), "[1]");
     }
 
     /// A receipt of which only the status matters.

@@ -10,19 +10,24 @@ use millpond::committer::{Committed, Committer};
 use millpond::job_threads::JobThreads;
 use millpond::ledger::Ledger;
 use millpond::pipeline::{Node, Outcome, quarantine_notice};
+use millpond::planner::Planner;
 use millpond::queue::SqsQueue;
 use millpond::store::Stores;
 use millpond::traces;
+use millpond_core::event::Event;
+use millpond_core::lane::{Lane, Lanes};
+use millpond_core::predict::FileSize;
 use millpond_core::receipt::Status;
+use millpond_core::route::route;
 use millpond_core::{Error, Result, notice};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell};
 use tracing::Instrument;
 
-use crate::batch::{Batch, Counts, failures};
+use crate::batch::{Batch, Counts, failures, with_promotion};
 use crate::beside::Beside;
 use crate::jobs;
-use crate::lanes::{lane_above, lane_for};
+use crate::lanes::{Expected, lane_above, lane_for, of_pond};
 use crate::logging::process_memory_peak_bytes;
 use crate::pond::Folder;
 use crate::request::{Message, Request, read};
@@ -54,7 +59,7 @@ impl Handler {
     ///
     /// # Errors
     /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when one of them is wrong.
-    pub(crate) async fn open(settings: Settings) -> Result<Self> {
+    pub(crate) async fn open(mut settings: Settings) -> Result<Self> {
         let started = Instant::now();
         let stores = Arc::new(Stores::default());
         let folder = Folder::open(&stores, &settings.pond).await?;
@@ -63,7 +68,23 @@ impl Handler {
         config.lake = settings.lake.clone().unwrap_or_else(|| config.lake.clone());
         config.memory_bytes = settings.job_memory_bytes() * settings.threads() as u64;
         config.job_memory_bytes = settings.job_memory_bytes();
+        if settings.lanes.is_empty() {
+            settings.lanes = of_pond(&config.lanes_anywhere());
+        }
+        if settings.mode == Mode::Route && settings.lanes.is_empty() {
+            return Err(Error::bad_config("a router needs lanes with queues")
+                .hint("give each `[lane]` of `millpond.toml` a `queue`, or set `MILLPOND_LANE_QUEUES`"));
+        }
         let lake = Arc::new(pond.open_lake(&stores).await?);
+        // A function is one lane, whatever the pond has; its queue says which ones are above it.
+        let lane = Lane::new(format!("lambda-{}", settings.memory_mb), settings.job_memory_bytes());
+        let planner = Planner::new(Lanes::new(vec![lane], 0), settings.job_memory_bytes());
+        if settings.mode == Mode::Route
+            && let Err(error) = planner.read_history(&lake).await
+        {
+            // Without it sources are taken for new ones.
+            tracing::warn!("{}", error.report());
+        }
         let committer = Committer::new(Arc::clone(&lake), Arc::new(Ledger::new(Arc::clone(&lake))));
         let node = Node {
             pond: Arc::new(pond),
@@ -72,6 +93,7 @@ impl Handler {
             stores,
             clock: Clock::system(),
             io: tokio::runtime::Handle::current(),
+            planner: Arc::new(planner),
             promotes: false,
         };
         let promoting = Arc::new(Node { promotes: true, ..node.clone() });
@@ -208,7 +230,7 @@ impl Handler {
         let outcomes = jobs::run(node, &self.threads, &batch.deliveries, deadline).await;
         for (delivery, outcome) in batch.deliveries.iter().zip(&outcomes) {
             counts.add(outcome);
-            if let Err(error) | Ok(Outcome::TooBig(error)) = outcome {
+            if let Err(error) | Ok(Outcome::TooBig(error, _)) = outcome {
                 tracing::warn!(object = delivery.event.uri, kind = error.kind().name(), "{}", error.report());
             }
         }
@@ -216,9 +238,12 @@ impl Handler {
         let mut returned = batch.returned(&outcomes);
         if let Some(above) = above {
             // A message that comes back does so as a whole.
-            let members: Vec<usize> = batch.promoted(&outcomes).difference(&returned).copied().collect();
-            if !self.send(above, messages, &members).await {
-                returned.extend(members);
+            let mut promoted = batch.promoted(&outcomes);
+            promoted.retain(|position, _| !returned.contains(position));
+            let body = |(position, promotion): (&usize, &&_)| with_promotion(&messages[*position].body, promotion);
+            let bodies: Vec<String> = promoted.iter().map(body).collect();
+            if !self.send(above, &bodies).await {
+                returned.extend(promoted.keys());
             }
         }
         traces::acknowledged(batch.acknowledged(&outcomes, &returned), answering);
@@ -230,13 +255,14 @@ impl Handler {
     async fn forward(&self, messages: &[Message], batch: &Batch, counts: &mut Counts) -> BTreeSet<usize> {
         let mut lane_of: Vec<Option<usize>> = vec![None; messages.len()];
         for (position, delivery) in batch.message_of.iter().zip(&batch.deliveries) {
-            let lane = lane_for(&self.settings.lanes, delivery.event.size_bytes);
+            let lane = lane_for(&self.settings.lanes, self.expected(&delivery.event).await);
             lane_of[*position] = lane_of[*position].max(Some(lane));
         }
         let mut returned = BTreeSet::new();
         for lane in 0..self.lanes.len() {
             let members: Vec<usize> = (0..messages.len()).filter(|position| lane_of[*position] == Some(lane)).collect();
-            if !self.send(lane, messages, &members).await {
+            let bodies: Vec<String> = members.iter().map(|position| messages[*position].body.clone()).collect();
+            if !self.send(lane, &bodies).await {
                 returned.extend(members);
             }
         }
@@ -245,15 +271,31 @@ impl Handler {
         returned
     }
 
-    /// Sends the bodies of some messages to the queue of a lane; says whether all of them are there.
-    async fn send(&self, lane: usize, messages: &[Message], members: &[usize]) -> bool {
-        if members.is_empty() {
+    /// What is expected of the job of an event, from its notice and its source's past. The router looks at no object: a
+    /// request for each would cost more than it saves.
+    async fn expected(&self, event: &Event) -> Expected {
+        let pond = &self.node.pond;
+        let routed = route(&pond.sources, event.bucket.as_deref(), &event.key);
+        let mut expected = Expected { size_bytes: event.size_bytes, memory_bytes: None };
+        let Some(prepared) = routed.and_then(|route| pond.prepared(&route.source.name)) else {
+            // Without a source there is no job, and any function can say so.
+            return Expected { memory_bytes: Some(0), ..expected };
+        };
+        if let Some(stored_bytes) = event.size_bytes {
+            let file = FileSize { stored_bytes, decoded_bytes: None };
+            expected.memory_bytes = self.node.planner.predict(prepared, file).await.ok().map(|told| told.memory_bytes);
+        }
+        expected
+    }
+
+    /// Sends messages to the queue of a lane; says whether all of them are there.
+    async fn send(&self, lane: usize, bodies: &[String]) -> bool {
+        if bodies.is_empty() {
             return true;
         }
-        let bodies: Vec<String> = members.iter().map(|position| messages[*position].body.clone()).collect();
         let open = || SqsQueue::open(&self.settings.lanes[lane].queue);
         let sent = match self.lanes[lane].get_or_try_init(open).await {
-            Ok(queue) => queue.send(&bodies).await,
+            Ok(queue) => queue.send(bodies).await,
             Err(error) => Err(error),
         };
         if let Err(error) = &sent {

@@ -1,7 +1,10 @@
 //! Lanes: functions of different sizes, each behind a queue of its own.
 
+use millpond_core::lane::{Lanes, job_memory_bytes};
 use millpond_core::{Error, Result};
 use serde::Deserialize;
+
+use crate::settings::threads;
 
 /// One lane.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -9,6 +12,11 @@ use serde::Deserialize;
 pub(crate) struct Lane {
     /// Stored bytes of the largest object that goes here; `None`: any.
     pub(crate) max_bytes: Option<u64>,
+    /// Memory of its function, MB: jobs go here that are expected to fit. `None`: nobody asks.
+    pub(crate) memory_mb: Option<u64>,
+    /// Memory of one of its jobs, where the pond says that and not the function's.
+    #[serde(skip)]
+    pub(crate) job_memory_bytes: Option<u64>,
     /// The URL of its queue, or `sqs://NAME`.
     pub(crate) queue: String,
 }
@@ -27,15 +35,42 @@ pub(crate) fn parse_lanes(text: &str) -> Result<Vec<Lane>> {
     if last.max_bytes.is_some() {
         return Err(wrong("has no lane for objects of any size: leave `max_bytes` out of the last"));
     }
-    if others.iter().any(|lane| lane.max_bytes.is_none()) || !others.is_sorted_by_key(|lane| lane.max_bytes) {
+    let is_sorted = others.is_sorted_by_key(|lane| lane.max_bytes) && lanes.is_sorted_by_key(|lane| lane.memory_mb);
+    if others.iter().any(|lane| lane.max_bytes.or(lane.memory_mb).is_none()) || !is_sorted {
         return Err(wrong("does not go from small to large"));
     }
     Ok(lanes)
 }
 
-/// The position of the lane for an object. One of unknown size may be large.
-pub(crate) fn lane_for(lanes: &[Lane], size_bytes: Option<u64>) -> usize {
-    let fits = |lane: &Lane| lane.max_bytes.is_none_or(|max| size_bytes.is_some_and(|size| size <= max));
+/// The lanes of a pond of which each has a queue; none where one has not.
+pub(crate) fn of_pond(lanes: &Lanes) -> Vec<Lane> {
+    let lane = |lane: &millpond_core::lane::Lane| {
+        let job_memory_bytes = Some(lane.memory_bytes);
+        Some(Lane { max_bytes: None, memory_mb: None, job_memory_bytes, queue: lane.queue.clone()? })
+    };
+    lanes.all().iter().map(lane).collect::<Option<_>>().unwrap_or_default()
+}
+
+impl Lane {
+    /// Memory of one of its jobs, where that decides what goes here.
+    fn job_memory(&self) -> Option<u64> {
+        self.job_memory_bytes.or(self.memory_mb.map(|mb| job_memory_bytes(mb, threads(mb) as u64)))
+    }
+}
+
+/// What is known of an object before it is routed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Expected {
+    pub(crate) size_bytes: Option<u64>,
+    /// Memory that its job is expected to take.
+    pub(crate) memory_bytes: Option<u64>,
+}
+
+/// The position of the lane for an object: the smallest that takes its size and its job. What is not known may be large.
+pub(crate) fn lane_for(lanes: &[Lane], expected: Expected) -> usize {
+    let within = |max: Option<u64>, known: Option<u64>| max.is_none_or(|max| known.is_some_and(|known| known <= max));
+    let fits =
+        |lane: &Lane| within(lane.max_bytes, expected.size_bytes) && within(lane.job_memory(), expected.memory_bytes);
     lanes.iter().position(fits).unwrap_or(lanes.len().saturating_sub(1))
 }
 
@@ -59,8 +94,29 @@ mod tests {
         for (size, lane) in
             [(Some(0), 0), (Some(10), 0), (Some(11), 1), (Some(20), 1), (Some(21), 2), (Some(u64::MAX), 2), (None, 2)]
         {
-            assert_eq!(lane_for(&lanes, size), lane, "{size:?}");
+            let expected = Expected { size_bytes: size, memory_bytes: None };
+            assert_eq!(lane_for(&lanes, expected), lane, "{size:?}");
         }
+    }
+
+    #[test]
+    fn jobs_go_to_the_smallest_function_that_holds_them() {
+        let text = r#"[{"memory_mb": 128, "queue": "sqs://s"}, {"memory_mb": 512, "queue": "sqs://m"},
+                      {"memory_mb": 10240, "queue": "sqs://l"}]"#;
+        let lanes = parse_lanes(text).expect("lanes");
+        for (mib, lane) in [(Some(1), 0), (Some(51), 0), (Some(52), 1), (Some(358), 1), (Some(9_999), 2), (None, 2)] {
+            let expected = Expected { size_bytes: None, memory_bytes: mib.map(|mib| mib << 20) };
+            assert_eq!(lane_for(&lanes, expected), lane, "{mib:?}");
+        }
+        let pond = Lanes::of_job_memory(256 << 20);
+        assert!(of_pond(&pond).is_empty(), "they have no queues");
+        let named = pond
+            .all()
+            .iter()
+            .map(|lane| millpond_core::lane::Lane { queue: Some(format!("sqs://{}", lane.name)), ..lane.clone() });
+        let lanes = of_pond(&Lanes::new(named.collect(), 0));
+        let expected = Expected { size_bytes: None, memory_bytes: Some(65 << 20) };
+        assert_eq!((lanes.len(), lane_for(&lanes, expected)), (3, 1));
     }
 
     #[test]

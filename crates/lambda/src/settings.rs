@@ -3,15 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use millpond_core::lane::job_memory_bytes;
+use millpond_core::sizing::MB_PER_PROCESSOR;
 use millpond_core::{Error, Result};
 
 use crate::lanes::{Lane, parse_lanes};
 
-/// Memory that comes with one whole processor, MB (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>).
-const MB_PER_PROCESSOR: u64 = 1_769;
-/// Of the function's memory jobs get this part together; the rest is the program, what is fetched ahead, decoders and
-/// open Parquet files.
-const JOB_SHARE: u64 = 2;
 /// Time kept for handing over and answering, at least; else a tenth of what the invocation has.
 const RESERVE_MIN: Duration = Duration::from_secs(2);
 const RESERVE_SHARE: u32 = 10;
@@ -40,7 +37,7 @@ pub(crate) struct Settings {
     /// The lake, where it is not the one of `millpond.toml`.
     pub(crate) lake: Option<String>,
     pub(crate) memory_mb: u64,
-    /// The lanes from small to large; empty: there are none.
+    /// The lanes from small to large, as far as variables name them.
     pub(crate) lanes: Vec<Lane>,
 }
 
@@ -62,10 +59,6 @@ impl Settings {
             }
         };
         let lanes = variable("MILLPOND_LANE_QUEUES").map_or(Ok(Vec::new()), |text| parse_lanes(&text))?;
-        if mode == Mode::Route && lanes.is_empty() {
-            return Err(Error::bad_config("a router needs `MILLPOND_LANE_QUEUES`")
-                .hint("name the queues from small to large, the last without `max_bytes`"));
-        }
         let bundled = || PathBuf::from(variable("LAMBDA_TASK_ROOT").unwrap_or_default()).join("pond");
         let memory_mb = variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|text| text.parse().ok());
         Ok(Self {
@@ -80,13 +73,18 @@ impl Settings {
     /// Jobs at a time: one for each whole processor that the memory comes with. Small functions see two cores and get a
     /// fraction of one.
     pub(crate) fn threads(&self) -> usize {
-        usize::try_from(self.memory_mb / MB_PER_PROCESSOR).unwrap_or(1).max(1)
+        threads(self.memory_mb)
     }
 
-    /// Memory for the SQL of one job, where its source does not say otherwise.
+    /// Memory of one job, where its source does not say otherwise.
     pub(crate) fn job_memory_bytes(&self) -> u64 {
-        (self.memory_mb << 20) / JOB_SHARE / self.threads() as u64
+        job_memory_bytes(self.memory_mb, self.threads() as u64)
     }
+}
+
+/// Jobs at a time in a function of this size.
+pub(crate) fn threads(memory_mb: u64) -> usize {
+    usize::try_from(memory_mb / MB_PER_PROCESSOR).unwrap_or(1).max(1)
 }
 
 /// The part of the time left after which no job starts.
@@ -105,13 +103,13 @@ mod tests {
     #[test]
     fn threads_and_memory_follow_from_the_functions_memory() {
         for (memory_mb, threads, job_mb) in [
-            ("128", 1, 64),
-            ("512", 1, 256),
-            ("1769", 1, 884),
-            ("3537", 1, 1_768),
-            ("3538", 2, 884),
-            ("10240", 5, 1_024),
-            ("much", 1, 256),
+            ("128", 1, 51),
+            ("512", 1, 358),
+            ("1769", 1, 1_364),
+            ("3537", 1, 2_778),
+            ("3538", 2, 1_389),
+            ("10240", 5, 1_628),
+            ("much", 1, 358),
         ] {
             let settings = read(&[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_mb)]).expect("settings");
             let told = (settings.threads(), settings.job_memory_bytes() >> 20);
@@ -131,7 +129,6 @@ mod tests {
     fn mistakes_are_told() {
         for (variables, told) in [
             ([("MILLPOND_MODE", "jobs")], "`MILLPOND_MODE` is `jobs`"),
-            ([("MILLPOND_MODE", "route")], "a router needs `MILLPOND_LANE_QUEUES`"),
             ([("MILLPOND_LANE_QUEUES", "[]")], "`MILLPOND_LANE_QUEUES` names no queue"),
         ] {
             assert_eq!(read(&variables).expect_err(told).to_string(), told);

@@ -16,6 +16,7 @@ use millpond::clock::Clock;
 use millpond::committer::Committer;
 use millpond::ledger::Ledger;
 use millpond::pipeline::{Delivery, Node, Outcome, process};
+use millpond::planner::Planner;
 use millpond::pond::Pond;
 use millpond::store::{Place, Stores};
 use object_store::memory::InMemory;
@@ -132,6 +133,7 @@ async fn run(folder: &std::path::Path, files: usize, group: usize) {
     let place = Place::open(&stores, "memory://raw/logs", folder).expect("place");
     let mut committer = Committer::new(Arc::clone(&opened), Arc::clone(&ledger));
     let io = tokio::runtime::Handle::current();
+    let planner = Arc::new(Planner::of(&pond));
     let node = Arc::new(Node {
         pond,
         lake: opened,
@@ -139,6 +141,7 @@ async fn run(folder: &std::path::Path, files: usize, group: usize) {
         stores,
         clock: Clock::system(),
         io,
+        planner,
         promotes: false,
     });
     let objects: Vec<_> = futures::StreamExt::collect(place.list()).await;

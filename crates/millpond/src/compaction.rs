@@ -21,6 +21,7 @@ use datafusion::prelude::SessionContext;
 use deltalake_core::DeltaTable;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use millpond_core::lane::SPILL_BYTES;
 use millpond_core::source::Source;
 use millpond_core::{Error, Kind, Result};
 use millpond_engine::encode::{DAY_COLUMN, Finish, Origin, TableWriter};
@@ -281,7 +282,7 @@ async fn sort(
     config.options_mut().execution.spill_compression = SpillCompression::Lz4Frame;
     let state = SessionStateBuilder::new()
         .with_config(config)
-        .with_runtime_env(session::runtime(SORT_BYTES)?)
+        .with_runtime_env(session::runtime(SORT_BYTES, SPILL_BYTES)?)
         .with_default_features()
         .build();
     let once = Once { schema: Arc::clone(schema), rows: Mutex::new(Some(rows)) };

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millpond_core::event::Event;
+use millpond_core::lane::Promotion;
 use millpond_core::notice::{self, Problem};
 use millpond_core::receipt::Receipt;
 use millpond_core::{Error, Result};
 use tokio::time::Instant;
 
 use crate::pipeline::Delivery;
+use crate::planner::Grant;
 use crate::queue::{Body, Handle, Message, Queue};
 use crate::traces::{self, Traced};
 
@@ -28,6 +30,18 @@ pub(crate) struct Item {
     message: u64,
 }
 
+impl Item {
+    /// The position of its lane; the smallest where no job is needed.
+    fn lane(&self) -> usize {
+        self.delivery.grant.as_ref().map_or(0, |grant| grant.position)
+    }
+
+    /// What its job may use.
+    fn memory_bytes(&self) -> u64 {
+        self.delivery.grant.as_ref().map_or(0, |grant| grant.memory_bytes)
+    }
+}
+
 /// A message of which not everything has come to an end.
 struct Open {
     queue: usize,
@@ -42,7 +56,8 @@ struct Open {
 /// The messages that were received and not yet acknowledged, and the events that wait for a job.
 pub(crate) struct Intake {
     pub(crate) queues: Vec<Arc<dyn Queue>>,
-    waiting: VecDeque<Item>,
+    /// By lane.
+    waiting: Vec<VecDeque<Item>>,
     open: HashMap<u64, Open>,
     next: u64,
     acks: Vec<Vec<Handle>>,
@@ -70,11 +85,12 @@ pub(crate) fn read(body: &Body) -> Read {
 }
 
 impl Intake {
-    pub(crate) fn new(queues: Vec<Arc<dyn Queue>>) -> Self {
+    /// Nothing was received yet; `lanes` is how many lanes events wait in.
+    pub(crate) fn new(queues: Vec<Arc<dyn Queue>>, lanes: usize) -> Self {
         let count = queues.len();
         Self {
             queues,
-            waiting: VecDeque::new(),
+            waiting: (0..lanes.max(1)).map(|_| VecDeque::new()).collect(),
             open: HashMap::new(),
             next: 0,
             acks: vec![Vec::new(); count],
@@ -86,11 +102,16 @@ impl Intake {
 
     /// Events that wait for a job.
     pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.waiting.iter().map(VecDeque::len).sum()
+    }
+
+    /// What the next job of each lane wants of the budget, where one waits.
+    pub(crate) fn wanted(&self) -> Vec<Option<u64>> {
+        self.waiting.iter().map(|lane| lane.front().map(Item::memory_bytes)).collect()
     }
 
     /// Takes in a message of which these events are still to be dealt with; with none it is acknowledged.
-    pub(crate) fn take(&mut self, queue: usize, message: Message, events: Vec<Event>) {
+    pub(crate) fn take(&mut self, queue: usize, message: Message, events: Vec<(Event, Option<Grant>)>) {
         let Message { handle, deliveries, .. } = message;
         if events.is_empty() {
             self.acks[queue].push(handle);
@@ -99,8 +120,23 @@ impl Intake {
         self.next += 1;
         self.open.insert(self.next, Open { queue, handle, left: events.len(), jobs: Vec::new(), comes_back: None });
         let message = self.next;
-        let item = |event| Item { delivery: Delivery::new(event, deliveries), message };
-        self.waiting.extend(events.into_iter().map(item));
+        for (event, grant) in events {
+            self.wait(Item { delivery: Delivery { grant, ..Delivery::new(event, deliveries) }, message });
+        }
+    }
+
+    /// Lets an event wait in the lane that it was granted.
+    fn wait(&mut self, item: Item) {
+        let lane = item.lane().min(self.waiting.len() - 1);
+        self.waiting[lane].push_back(item);
+    }
+
+    /// Lets an event wait again, for a job with more memory.
+    pub(crate) fn promote(&mut self, item: Item, grant: Grant, promotion: Promotion) {
+        let Item { mut delivery, message } = item;
+        delivery.promotions.push(promotion);
+        delivery.grant = Some(grant);
+        self.wait(Item { delivery, message });
     }
 
     /// A message that could not be dealt with now.
@@ -109,19 +145,22 @@ impl Intake {
         self.releases[queue].push((message.handle, delay));
     }
 
-    /// The next events that share a pending commit, at most `files_max`, when there are `workers` to share the work: a
-    /// large file alone.
-    pub(crate) fn next_group(&mut self, workers: usize, files_max: usize) -> Vec<Item> {
-        let share = self.waiting.len().div_ceil(workers.max(1)).min(files_max);
+    /// The next events of a lane that share a pending commit, at most `files_max`, when there are `workers` to share the
+    /// work: a large file alone, and one that wants more memory than the first.
+    pub(crate) fn next_group(&mut self, lane: usize, workers: usize, files_max: usize) -> Vec<Item> {
+        let Some(waiting) = self.waiting.get_mut(lane) else { return Vec::new() };
+        let share = waiting.len().div_ceil(workers.max(1)).min(files_max);
+        let memory_bytes = waiting.front().map_or(0, Item::memory_bytes);
         let mut group = Vec::new();
         let mut bytes = 0;
-        while let Some(item) = self.waiting.front() {
+        while let Some(item) = waiting.front() {
             // An object of unknown size may be large.
             bytes += item.delivery.event.size_bytes.unwrap_or(GROUP_BYTES_MAX);
-            if !group.is_empty() && (group.len() >= share || bytes > GROUP_BYTES_MAX) {
+            let is_full = group.len() >= share || bytes > GROUP_BYTES_MAX || item.memory_bytes() > memory_bytes;
+            if !group.is_empty() && is_full {
                 break;
             }
-            group.extend(self.waiting.pop_front());
+            group.extend(waiting.pop_front());
         }
         group
     }
@@ -165,7 +204,7 @@ impl Intake {
 
     /// Gives back what waits, so that another worker can take it at once.
     pub(crate) fn give_up_waiting(&mut self) -> usize {
-        let waiting: Vec<Item> = self.waiting.drain(..).collect();
+        let waiting: Vec<Item> = self.waiting.iter_mut().flat_map(|lane| lane.drain(..)).collect();
         for item in &waiting {
             if let Some(open) = self.open.remove(&item.message) {
                 self.releases[open.queue].push((open.handle, Duration::ZERO));

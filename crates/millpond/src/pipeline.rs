@@ -13,6 +13,7 @@ mod fetch;
 mod group;
 mod harvest;
 mod paused;
+mod too_big;
 mod write;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -22,8 +23,10 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use millpond_core::event::{Event, Object};
 use millpond_core::job::JobId;
+use millpond_core::lane::Promotion;
 use millpond_core::notice::Problem;
 use millpond_core::plan::{Plan, plan};
+use millpond_core::predict::FileSize;
 use millpond_core::receipt::{Output, Receipt, Status};
 use millpond_core::route::route;
 use millpond_core::source::{Duplicates, Source};
@@ -44,6 +47,7 @@ use crate::crash;
 use crate::lake::Lake;
 use crate::ledger::{Ledger, Question};
 use crate::memory;
+use crate::planner::{Grant, Planner};
 use crate::pond::Pond;
 use crate::store::Stores;
 use crate::traces::{self, Before};
@@ -68,8 +72,10 @@ pub struct Node {
     pub clock: Clock,
     /// The runtime on which network reads run while a job's thread decodes.
     pub io: tokio::runtime::Handle,
-    /// Whether there is a larger machine for a job that reaches a limit: it then leaves nothing here and ends as
-    /// [`Outcome::TooBig`]. Else its file goes to quarantine.
+    /// What jobs may use, and are expected to.
+    pub planner: Arc<Planner>,
+    /// Whether there is a larger machine for a job that reaches a limit of memory: it then leaves nothing here and ends
+    /// as [`Outcome::TooBig`], as does one that was granted a lane with another above. Else its file goes to quarantine.
     pub promotes: bool,
 }
 
@@ -83,7 +89,9 @@ impl Node {
         let lake = Arc::new(pond.open_lake(&stores).await?);
         let ledger = Some(Arc::new(Ledger::new(Arc::clone(&lake))));
         let io = tokio::runtime::Handle::current();
-        Ok(Self { pond: Arc::new(pond), lake, ledger, stores, clock: Clock::system(), io, promotes: false })
+        let planner = Arc::new(Planner::of(&pond));
+        let pond = Arc::new(pond);
+        Ok(Self { pond, lake, ledger, stores, clock: Clock::system(), io, planner, promotes: false })
     }
 
     /// The ledger of the node's lake.
@@ -108,6 +116,10 @@ pub struct Delivery {
     pub(crate) received: Instant,
     /// For a replay: what is done again.
     pub(crate) replaces: Option<Replaces>,
+    /// What its job may use, where its lane was chosen before.
+    pub grant: Option<Grant>,
+    /// The lanes that its job was too large for before.
+    pub promotions: Vec<Promotion>,
 }
 
 /// The job whose rows a new one's take the place of.
@@ -121,7 +133,8 @@ pub(crate) struct Replaces {
 impl Delivery {
     /// An event that was delivered for the `number`th time.
     pub fn new(event: Event, number: u32) -> Self {
-        Self { event, number, received: Instant::now(), replaces: None }
+        let received = Instant::now();
+        Self { event, number, received, replaces: None, grant: None, promotions: Vec::new() }
     }
 }
 
@@ -146,8 +159,8 @@ pub enum Outcome {
     Handed(Box<Receipt>),
     /// The object was dealt with before.
     AlreadyDone,
-    /// The job reached this limit, and the node [promotes](Node::promotes): the event is for a larger machine.
-    TooBig(Error),
+    /// The job reached this limit of memory, and there is a larger lane or machine: the event is for that one.
+    TooBig(Error, Promotion),
 }
 
 /// One try at one job.
@@ -158,6 +171,10 @@ pub(crate) struct Job<'a> {
     pub(crate) source: Option<&'a Source>,
     /// What it may use; `None` without a source.
     pub(crate) plan: Option<Plan>,
+    /// The lane that this comes from, and what the job is expected to take.
+    pub(crate) grant: Option<Grant>,
+    /// The lanes that it was too large for.
+    pub(crate) promotions: Vec<Promotion>,
     pub(crate) attempt: u32,
     /// How long it was planned before it started.
     pub(crate) planned: Duration,
@@ -296,14 +313,18 @@ async fn take(
     if group.has_taken(&object) {
         return Ok(group::Taken::AlreadyDone);
     }
-    let job = Job::new(node, object, source, delivery).await?;
+    let mut job = Job::new(node, object, source, delivery).await?;
     let prepared = group.prepared.ok_or_else(|| Error::bug("a source without a plan took an object"))?;
+    let meter = input.meter();
     // A panic must end this job and no other, so it becomes an error here.
     let attempt = std::panic::AssertUnwindSafe(run(group, &job, prepared, input)).catch_unwind().await;
     match attempt.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))) {
         Ok(written) => commit::done(group, &job, written, memory.peak_bytes()).await,
         Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => Err(error),
-        Err(error) if node.promotes && error.kind() == Kind::TooBig => Ok(group::Taken::TooBig(error)),
+        Err(error) if error.needs_memory() => {
+            let read = (meter.bytes(), job.object.size_bytes);
+            too_big::ended(group, &mut job, error, memory.peak_bytes(), read)
+        }
         Err(error) => commit::stopped(group, &job, error, memory.peak_bytes()),
     }
 }
@@ -373,6 +394,8 @@ pub async fn quarantine_notice(node: &Node, queue: &str, problems: &[Problem]) -
                 object,
                 source: None,
                 plan: None,
+                grant: None,
+                promotions: Vec::new(),
                 attempt: 1,
                 planned: Duration::ZERO,
                 started: Instant::now(),
@@ -394,11 +417,17 @@ impl<'a> Job<'a> {
             Some(ledger) => ledger.failures(id, object.modified_us).await?,
             None => 0,
         };
+        let grant = match source {
+            Some(source) => grant(node, source, &object, delivery).await?,
+            None => None,
+        };
         Ok(Self {
             id,
-            object,
             source,
-            plan: source.map(|source| plan(source, node.pond.config.job_memory_bytes)),
+            plan: source.map(|source| planned(node, source, grant.as_ref())),
+            grant,
+            promotions: delivery.promotions.clone(),
+            object,
             attempt: delivery.number.max(failures + 1),
             planned: begun.elapsed(),
             started: Instant::now(),
@@ -434,6 +463,7 @@ impl<'a> Job<'a> {
             engine: self.source.map(|source| source.engine.name().to_owned()).unwrap_or_default(),
             timings: Default::default(),
             memory_peak_bytes: 0,
+            resources: self.grant.as_ref().map(|grant| grant.resources(&self.promotions)).unwrap_or_default(),
             started_us: self.started_us,
             outputs: Vec::new(),
             error_kind: None,
@@ -447,6 +477,27 @@ impl<'a> Job<'a> {
     /// The day of the object, for rows without a time: days since 1970.
     pub(crate) fn object_day(&self) -> i32 {
         self.object.modified_us.div_euclid(86_400_000_000) as i32
+    }
+}
+
+/// What a job may use: what was granted, or what its object's size and its source's past make likely.
+async fn grant(node: &Node, source: &Source, object: &Object, delivery: &Delivery) -> Result<Option<Grant>> {
+    if delivery.grant.is_some() {
+        return Ok(delivery.grant.clone());
+    }
+    let Some(prepared) = node.pond.prepared(&source.name) else { return Ok(None) };
+    let file = FileSize { stored_bytes: object.size_bytes, decoded_bytes: None };
+    let prediction = node.planner.predict(prepared, file).await?;
+    let grant = node.planner.grant_alone(source, prediction);
+    let has_above = node.promotes && source.memory_bytes.is_none();
+    Ok(Some(Grant { has_above, ..grant }))
+}
+
+fn planned(node: &Node, source: &Source, grant: Option<&Grant>) -> Plan {
+    let plan = plan(source, node.pond.config.job_memory_bytes);
+    match grant {
+        Some(grant) => Plan { memory_bytes: grant.memory_bytes, spill_bytes: grant.spill_bytes, ..plan },
+        None => plan,
     }
 }
 

@@ -149,7 +149,7 @@ impl Selection {
                 match outcome {
                     Ok(Outcome::Handed(receipt)) => derived.note(old, *receipt),
                     Ok(Outcome::AlreadyDone) => derived.kept.push((old, Error::bug("the object came twice"))),
-                    Ok(Outcome::TooBig(error)) => derived.kept.push((old, error)),
+                    Ok(Outcome::TooBig(error, _)) => derived.kept.push((old, error)),
                     Err(error) => derived.kept.push((old, error)),
                 }
             }

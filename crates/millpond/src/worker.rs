@@ -1,6 +1,8 @@
 //! The worker: feeds the path from the pond's inputs, within the pond's budget, and commits as it goes.
 
 mod alerts;
+mod background;
+mod lanes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +14,16 @@ use millpond_core::balance::Balance;
 use millpond_core::config::Input;
 use millpond_core::event::Event;
 use millpond_core::guard::{Guard, Pause, Spent};
-use millpond_core::plan::plan;
 use millpond_core::receipt::{Receipt, Status};
 use millpond_core::route::route;
 use millpond_core::source::Source;
 use millpond_core::{Error, Kind, Result};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::alerts::Alerts;
+use self::background::Background;
+use self::lanes::{Ended, jobs_max};
 use crate::alerting::{Alerter, Passed, Surroundings};
 use crate::committer::{Committed, Committer};
 use crate::correlating::{self, Correlating};
@@ -29,10 +32,9 @@ use crate::intake::{Intake, Item, read};
 use crate::job_threads::JobThreads;
 use crate::ledger::Ledger;
 use crate::maintenance::Maintenance;
-use crate::pipeline::{Delivery, Node, Outcome, is_done, process, quarantine_notice, signal_pause};
+use crate::pipeline::{Node, Outcome, is_done, quarantine_notice, signal_pause};
 use crate::pond::Pond;
 use crate::queue::{Body, Inventory, ListQueue, Message, Queue, SqsQueue, WatchQueue};
-use crate::signals::{self, Choice, Runner};
 use crate::store::{Place, Stores};
 
 /// Events that wait for a job: enough to keep every job busy and to let small files share their files.
@@ -49,8 +51,6 @@ const RECEIVE_RETRY: Duration = Duration::from_secs(5);
 const COMMIT_JOBS: usize = 1_000;
 /// Time after which it is called for fewer.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(2);
-/// How often a worker that watches and commits looks for windows of signals that are due.
-const SIGNALS_INTERVAL: Duration = Duration::from_secs(5);
 /// How often correlations are computed where nothing is committed.
 const CORRELATE_INTERVAL: Duration = Duration::from_secs(10);
 /// How often the worker looks whether something is due.
@@ -68,6 +68,10 @@ pub trait Progress: Send + Sync {
     fn postponed(&self, event: &Event, error: &Error);
     /// Jobs were committed; their receipts are final.
     fn committed(&self, committed: &Committed);
+    /// A job was too large for its lane; its object waits in a larger one.
+    fn promoted(&self, event: &Event, from: &str, to: &str, error: &Error) {
+        self.note(&format!("`{}` goes from lane `{from}` to `{to}`: {}", event.uri, error.chain()));
+    }
     /// Something else that a person may want to know.
     fn note(&self, text: &str);
     /// Correlations were computed.
@@ -97,6 +101,8 @@ pub struct Summary {
     pub failed: u64,
     /// Objects that could not be read or stored this time.
     pub postponed: u64,
+    /// Jobs that were too large for their lane and went on to a larger one.
+    pub promoted: u64,
     /// Rows by fate over all jobs.
     pub balance: Balance,
     /// Files whose rows are not all accounted for; always 0 in a lake that was committed.
@@ -185,14 +191,12 @@ enum Reload {
     Same,
     /// Sources, or what they use: what nobody wanted may be wanted now.
     Sources,
-    /// The inputs, and perhaps the sources.
+    /// The inputs or the lanes, and perhaps the sources.
     Inputs,
 }
 
 /// What a queue gave, and which.
 type Received = (usize, Result<Option<Vec<Message>>>);
-/// What became of a group of events.
-type Ended = (Vec<Item>, Vec<Result<Outcome>>);
 
 impl Worker {
     /// Opens the lake of a pond, finishes what an earlier run left pending, and is ready. `stop` turns true when the
@@ -218,6 +222,9 @@ impl Worker {
             Commits::Elsewhere | Commits::Here => None,
         };
         let threads = JobThreads::new(jobs_max(&node.pond))?;
+        if let Err(error) = node.planner.read_history(&node.lake).await {
+            progress.note(&error.report());
+        }
         let hunts = HuntWatch::new(Arc::clone(&node.lake), node.clock.clone());
         let mut worker = Self {
             ledger: node.ledger(),
@@ -401,9 +408,12 @@ impl Worker {
         match loaded.await {
             Ok(pond) => {
                 let has_inputs = pond.config.inputs == self.node.pond.config.inputs;
-                self.node = Arc::new(Node { pond: Arc::new(pond), ..Node::clone(&self.node) });
+                // What waits was planned for the lanes as they were.
+                let has_lanes = lanes::is_same(&pond, &self.node.pond);
+                let planner = Arc::new(self.node.planner.for_pond(&pond));
+                self.node = Arc::new(Node { pond: Arc::new(pond), planner, ..Node::clone(&self.node) });
                 self.progress.note("the pond changed and was read again");
-                if has_inputs { Reload::Sources } else { Reload::Inputs }
+                if has_inputs && has_lanes { Reload::Sources } else { Reload::Inputs }
             }
             Err(error) => {
                 let text = format!("the pond changed and is wrong; the last good one stays\n{}", error.report());
@@ -416,9 +426,9 @@ impl Worker {
     /// Takes what queues give, a few groups of events at a time, until they are empty, the worker is asked to stop, or the
     /// pond has other inputs.
     async fn feed(&mut self, queues: Vec<Arc<dyn Queue>>, until: Until) -> Result<()> {
-        let memory = Arc::new(Semaphore::new(to_mib(self.node.pond.config.memory_bytes) as usize));
+        let mut admission = self.admission()?;
         let mut stop = self.stop.clone();
-        let mut intake = Intake::new(queues);
+        let mut intake = Intake::new(queues, self.node.planner.lanes().all().len());
         let mut receiving: FuturesUnordered<BoxFuture<'static, Received>> = FuturesUnordered::new();
         let mut idle: Vec<usize> = (0..intake.queues.len()).collect();
         let mut running: FuturesUnordered<BoxFuture<'static, Ended>> = FuturesUnordered::new();
@@ -432,11 +442,10 @@ impl Worker {
             } else if intake.waiting() < WAITING_MAX {
                 receiving.extend(idle.drain(..).map(|index| receive(index, &intake.queues[index], until)));
             }
-            let jobs_max = self.jobs_max()?;
-            while running.len() < jobs_max && intake.waiting() > 0 {
-                let group = self.guarded(&mut intake, jobs_max).await;
+            while let Some(lane) = admission.next(&intake.wanted()) {
+                let group = self.guarded(&mut intake, lane).await;
                 if !group.is_empty() {
-                    running.push(self.start(group, &memory));
+                    running.push(self.start(group, lane, &mut admission));
                 }
             }
             self.note_queue_errors(intake.tell().await);
@@ -445,7 +454,10 @@ impl Worker {
             }
             tokio::select! {
                 biased;
-                Some((items, outcomes)) = running.next() => self.note_ends(&mut intake, &items, outcomes).await?,
+                Some(ended) = running.next() => {
+                    admission.end(ended.lane, ended.share_bytes);
+                    self.note_ends(&mut intake, ended.items, ended.outcomes).await?;
+                }
                 Some((index, received)) = receiving.next() => {
                     if self.note_received(&mut intake, index, received, until).await? {
                         idle.push(index);
@@ -555,14 +567,6 @@ impl Worker {
         }
     }
 
-    fn jobs_max(&mut self) -> Result<usize> {
-        let jobs_max = jobs_max(&self.node.pond);
-        if self.threads.jobs_max() != jobs_max {
-            self.threads = JobThreads::new(jobs_max)?;
-        }
-        Ok(jobs_max)
-    }
-
     /// Takes in what a queue gave; says whether there may be more.
     async fn note_received(
         &mut self,
@@ -583,20 +587,31 @@ impl Worker {
         let is_queue = intake.queues[index].hold().is_some();
         let is_end = messages.is_empty() && until == Until::Empty && is_queue;
         self.ledger.refresh().await?;
+        let mut accepted = Vec::with_capacity(messages.len());
         for message in messages {
-            self.note_message(intake, index, message, until).await?;
+            accepted.extend(self.note_message(intake, index, message, until).await?);
+        }
+        for (message, events) in lanes::plan(&self.node, accepted).await {
+            intake.take(index, message, events);
         }
         Ok(!is_end)
     }
 
-    async fn note_message(&mut self, intake: &mut Intake, index: usize, message: Message, until: Until) -> Result<()> {
+    /// Reads a message; gives it with those of its events that are still to be dealt with.
+    async fn note_message(
+        &mut self,
+        intake: &mut Intake,
+        index: usize,
+        message: Message,
+        until: Until,
+    ) -> Result<Option<(Message, Vec<Event>)>> {
         let said = read(&message.body);
         if !said.problems.is_empty()
             && let Err(error) = quarantine_notice(&self.node, intake.queues[index].name(), &said.problems).await
         {
             self.progress.note(&error.report());
             intake.put_back(index, message);
-            return Ok(());
+            return Ok(None);
         }
         self.uncommitted += usize::from(!said.problems.is_empty());
         let is_listed = matches!(message.body, Body::Event(_));
@@ -617,8 +632,7 @@ impl Worker {
             self.progress.found(&event);
             events.push(event);
         }
-        intake.take(index, message, events);
-        Ok(())
+        Ok(Some((message, events)))
     }
 
     fn note_done_before(&mut self, event: &Event) {
@@ -626,12 +640,12 @@ impl Worker {
         self.progress.already_done(event);
     }
 
-    /// The next group of events, but for those of sources that are left alone: they come back.
-    async fn guarded(&mut self, intake: &mut Intake, workers: usize) -> Vec<Item> {
+    /// The next group of a lane's events, but for those of sources that are left alone: they come back.
+    async fn guarded(&mut self, intake: &mut Intake, lane: usize) -> Vec<Item> {
         let node = Arc::clone(&self.node);
         let mut group = Vec::new();
         let files_max = self.node.pond.config.group_files as usize;
-        for item in intake.next_group(workers, files_max) {
+        for item in intake.next_group(lane, lanes::threads(&self.node.pond), files_max) {
             let source = source_of(&node, &item.delivery.event);
             let now_us = node.clock.now_us();
             let pause =
@@ -674,41 +688,17 @@ impl Worker {
         }
     }
 
-    /// Starts a group of jobs on a thread of its own as soon as the budget has its memory.
-    fn start(&self, items: Vec<Item>, memory: &Arc<Semaphore>) -> BoxFuture<'static, Ended> {
-        let (node, memory) = (Arc::clone(&self.node), Arc::clone(memory));
-        let threads = self.threads.handle().clone();
-        let job_mib = items.iter().map(|item| memory_mib(&node, &item.delivery.event)).max().unwrap_or(1);
-        // A job that wants more than there is runs alone.
-        let job_mib = job_mib.min(to_mib(node.pond.config.memory_bytes));
-        async move {
-            // The semaphore is never closed, so a permit always comes.
-            let permit = memory.acquire_many_owned(job_mib).await;
-            let job = threads.spawn_blocking(move || {
-                let _permit = permit;
-                let deliveries: Vec<Delivery> = items.iter().map(|item| item.delivery.clone()).collect();
-                let outcomes = node.io.block_on(process(&node, &deliveries, None));
-                (items, outcomes)
-            });
-            match job.await {
-                Ok(ended) => ended,
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            }
-        }
-        .boxed()
-    }
-
-    async fn note_ends(&mut self, intake: &mut Intake, items: &[Item], outcomes: Vec<Result<Outcome>>) -> Result<()> {
-        for (item, outcome) in items.iter().zip(outcomes) {
+    async fn note_ends(&mut self, intake: &mut Intake, items: Vec<Item>, outcomes: Vec<Result<Outcome>>) -> Result<()> {
+        for (item, outcome) in items.into_iter().zip(outcomes) {
             let event = &item.delivery.event;
             match outcome {
                 Ok(Outcome::AlreadyDone) => {
                     self.note_done_before(event);
-                    intake.end(item);
+                    intake.end(&item);
                 }
                 Ok(Outcome::Handed(receipt)) => {
                     self.uncommitted += 1;
-                    intake.note_job(item, &receipt);
+                    intake.note_job(&item, &receipt);
                     self.progress.ended(&receipt);
                     if self.committer.is_none() {
                         // Whoever commits may find that it was done before; here it counts as it ended.
@@ -716,15 +706,14 @@ impl Worker {
                     }
                     let has_failed = receipt.status == Status::Failed;
                     let error = receipt.error.as_deref().unwrap_or("no reason given");
-                    let spent = spent(&self.node, &receipt);
+                    let spent = spent(&receipt);
                     self.tell_guard(event, &spent, has_failed.then_some(error)).await;
                     match has_failed {
-                        true => intake.come_back(item, None),
-                        false => intake.end(item),
+                        true => intake.come_back(&item, None),
+                        false => intake.end(&item),
                     }
                 }
-                // This worker's node promotes nothing, so nothing ends this way.
-                Ok(Outcome::TooBig(error)) => return Err(error),
+                Ok(Outcome::TooBig(error, promotion)) => self.promote(intake, item, &error, promotion),
                 Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => {
                     self.summary.postponed += 1;
                     self.progress.postponed(event, &error);
@@ -732,7 +721,7 @@ impl Worker {
                     let failure = error.chain();
                     let failure = (error.kind() == Kind::Transient).then_some(failure.as_str());
                     self.tell_guard(event, &spent, failure).await;
-                    intake.come_back(item, None);
+                    intake.come_back(&item, None);
                 }
                 Err(error) => return Err(error),
             }
@@ -782,54 +771,6 @@ fn places(pond: &Pond, stores: &Stores) -> Result<Vec<Place>> {
     Ok(places)
 }
 
-/// A pond, and when the next of its signals is due: microseconds since 1970 in UTC.
-type NextDue = (Arc<Pond>, i64);
-
-/// The signals over the lake, while they run beside the jobs.
-#[derive(Default)]
-struct Background {
-    task: Option<tokio::task::JoinHandle<Option<NextDue>>>,
-    started: Option<Instant>,
-    /// The pond that the signals were last run of, and when the next of them is due.
-    next: Option<NextDue>,
-}
-
-impl Background {
-    /// Starts what is due unless it runs still or was looked at a moment ago.
-    fn run(&mut self, node: &Arc<Node>, progress: &Arc<dyn Progress>) {
-        if self.task.as_ref().is_some_and(|task| !task.is_finished()) {
-            return;
-        }
-        let ended = self.task.take().and_then(FutureExt::now_or_never);
-        self.next = ended.and_then(|ended| ended.ok().flatten()).or_else(|| self.next.take());
-        let is_of_pond = |pond: &Arc<Pond>| Arc::ptr_eq(pond, &node.pond);
-        let waits = self.next.as_ref().is_some_and(|(pond, due)| is_of_pond(pond) && node.clock.now_us() < *due);
-        if waits || self.started.is_some_and(|started| started.elapsed() < SIGNALS_INTERVAL) {
-            return;
-        }
-        self.started = Some(Instant::now());
-        let progress = Arc::clone(progress);
-        let pond = Arc::clone(&node.pond);
-        let runner = Runner::new(Arc::clone(&node.lake), Arc::clone(&pond), node.clock.clone());
-        self.task = Some(tokio::spawn(async move {
-            let mut tell = |run: &signals::Run| run.note().iter().for_each(|text| progress.note(text));
-            match runner.run_due(&Choice::default(), &mut tell).await {
-                Ok(total) => total.next_due_us.map(|next_us| (pond, next_us)),
-                Err(error) => {
-                    progress.note(&error.report());
-                    None
-                }
-            }
-        }));
-    }
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        self.task.iter().for_each(tokio::task::JoinHandle::abort);
-    }
-}
-
 /// Alerting for a pond that has any, from what is committed next.
 async fn open_alerts(node: &Node, surroundings: Surroundings) -> Result<Option<Alerts>> {
     if node.pond.config.alerting.policies.is_empty() {
@@ -871,36 +812,19 @@ fn receive(index: usize, queue: &Arc<dyn Queue>, until: Until) -> BoxFuture<'sta
     .boxed()
 }
 
-/// Jobs that a pond runs at a time: as many as there are processors, unless it says.
-fn jobs_max(pond: &Pond) -> usize {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    pond.config.jobs.map_or(processors, |jobs| jobs as usize).max(1)
-}
-
 /// The source that takes an event.
 fn source_of<'a>(node: &'a Node, event: &Event) -> Option<&'a Source> {
     route(&node.pond.sources, event.bucket.as_deref(), &event.key).map(|route| route.source)
 }
 
 /// What a job cost.
-fn spent(node: &Node, receipt: &Receipt) -> Spent {
+fn spent(receipt: &Receipt) -> Spent {
     let us = receipt.timings.total_us;
-    let memory_bytes = node.pond.config.job_memory_bytes;
     Spent {
         attempts: 1,
         bytes: receipt.bytes_in,
         us,
         puts: receipt.outputs.len() as u64,
-        memory_byte_us: memory_bytes as f64 * us as f64,
+        memory_byte_us: receipt.resources.memory_limit_bytes as f64 * us as f64,
     }
-}
-
-/// The memory that the job of an event may use.
-fn memory_mib(node: &Node, event: &Event) -> u32 {
-    let bytes = node.pond.config.job_memory_bytes;
-    to_mib(source_of(node, event).map_or(bytes, |source| plan(source, bytes).memory_bytes))
-}
-
-fn to_mib(bytes: u64) -> u32 {
-    u32::try_from(bytes >> 20).unwrap_or(u32::MAX).max(1)
 }

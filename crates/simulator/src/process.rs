@@ -13,6 +13,7 @@ use millpond::compaction::{self, Layout};
 use millpond::lake::Lake;
 use millpond::ledger::Ledger;
 use millpond::pipeline::{Delivery, Node, Outcome, is_done, process, quarantine_notice};
+use millpond::planner::Planner;
 use millpond::pond::Pond;
 use millpond::replay;
 use millpond::store::{Place, Stores};
@@ -82,6 +83,7 @@ pub(crate) fn open_node(
         stores: Arc::new(stores),
         clock: Clock::new(move || clock.now_us() + skew_us),
         io: tokio::runtime::Handle::current(),
+        planner: Arc::new(Planner::of(pond)),
         promotes: false,
     }))
 }
@@ -172,7 +174,7 @@ async fn events_of(node: &Node, message: &Message) -> Result<Vec<Event>> {
 fn note_outcome(worked: &mut Worked, outcome: Result<Outcome>) -> bool {
     match outcome {
         Ok(Outcome::AlreadyDone) => false,
-        Ok(Outcome::TooBig(error)) => {
+        Ok(Outcome::TooBig(error, _)) => {
             worked.fatal = Some(error.report());
             true
         }

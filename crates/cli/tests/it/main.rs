@@ -8,6 +8,7 @@ mod demo;
 mod http;
 mod hunt;
 mod lake;
+mod lanes;
 mod peers;
 mod pond;
 mod query;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::pond::{Ran, millpond};
 
-const COMMANDS: [&[&str]; 29] = [
+const COMMANDS: [&[&str]; 31] = [
     &[],
     &["demo"],
     &["init"],
@@ -13,12 +13,14 @@ const COMMANDS: [&[&str]; 29] = [
     &["check"],
     &["test"],
     &["explain"],
+    &["plan"],
     &["query"],
     &["receipts"],
     &["quarantine"],
     &["quarantine", "ls"],
     &["quarantine", "show"],
     &["stats"],
+    &["simulate"],
     &["lake"],
     &["lake", "status"],
     &["lake", "compact"],

@@ -2,11 +2,13 @@
 
 use super::health::Health;
 use super::hunt::HuntConfig;
+use super::lanes::parse_lanes;
 use super::section::{Problems, Section};
 use crate::alert::AlertConfig;
 use crate::columns::Column;
 use crate::error::{Error, Result};
 use crate::glob::Glob;
+use crate::lane::{Lane, Lanes};
 use crate::units::parse_ms;
 
 /// The pond's own settings, as written in `millpond.toml`.
@@ -28,6 +30,8 @@ pub struct PondConfig {
     pub job_memory_bytes: u64,
     /// Jobs at a time; `None`: as many as there are processors.
     pub jobs: Option<u64>,
+    /// Size classes of jobs, as written; empty: they follow from `job_memory_bytes`.
+    pub lanes: Vec<Lane>,
     /// Files that may share their outputs and their pending commit.
     pub group_files: u64,
     /// What SQL may name in quotes.
@@ -123,6 +127,7 @@ impl PondConfig {
             memory_bytes,
             job_memory_bytes: JOB_MEMORY_BYTES,
             jobs: None,
+            lanes: parse_lanes(&mut top, problems),
             group_files: GROUP_FILES,
             allow: Allow::default(),
             health: Health::default(),
@@ -155,6 +160,19 @@ impl PondConfig {
         }
         top.finish(problems);
         Some(config)
+    }
+
+    /// The lanes of jobs on this machine, from small to large.
+    pub fn lanes(&self) -> Lanes {
+        self.lanes_anywhere().within(self.memory_bytes)
+    }
+
+    /// The lanes as they are written, whatever this machine has.
+    pub fn lanes_anywhere(&self) -> Lanes {
+        match self.lanes.is_empty() {
+            true => Lanes::of_job_memory(self.job_memory_bytes),
+            false => Lanes::new(self.lanes.clone(), self.job_memory_bytes),
+        }
     }
 
     /// The URLs of the inputs that are listed.
@@ -306,6 +324,20 @@ mod tests {
         assert_eq!((every(""), every("[lake]\ncompact_every = '1 h'\n")), (None, Some(3_600_000)));
         let (_, problems) = parse("[lake]\ncompact_every = '5 s'\n");
         assert!(problems[0].contains("`compact_every` is less than a minute"), "{problems:?}");
+    }
+
+    #[test]
+    fn lanes_have_names_and_different_sizes() {
+        let (config, problems) = parse("[lane.big]\nmemory = '1 GiB'\njobs = 1\n[lane.tiny]\nmemory = '32 MiB'\n");
+        assert!(problems.is_empty(), "{problems:?}");
+        let lanes = config.expect("config").lanes_anywhere();
+        let names: Vec<&str> = lanes.all().iter().map(|lane| lane.name.as_str()).collect();
+        assert_eq!(names, ["tiny", "big"]);
+        let (_, problems) = parse("[lane.a]\nmemory = '1 MiB'\n[lane.b]\njobs = 2\n[lane.c]\nmemory = '1 MiB'\n");
+        for told in ["lane `a` has less than 8 MiB", "`memory` is missing in `[lane.b]`", "lanes `a` and `c`"] {
+            assert!(problems.iter().any(|problem| problem.contains(told)), "{told}: {problems:?}");
+        }
+        assert_eq!(parse("").0.expect("config").lanes().all().len(), 3);
     }
 
     #[test]

@@ -49,6 +49,18 @@ pub(super) fn read_schema(file: &Spooled, depth_max: usize) -> Result<Arc<Schema
     }
 }
 
+/// The decompressed bytes of all columns that an index tells of.
+///
+/// # Errors
+/// `BadInput` for one that cannot be read, or that is deeper than any limit.
+pub(super) fn decoded_bytes(footer: &[u8]) -> Result<u64> {
+    check(footer, LEVELS_CAP).map_err(|_| unreadable("its index is not in order"))?;
+    let index = guarded(NAME, || ParquetMetaDataReader::decode_metadata(footer))?;
+    let of_group =
+        |group: &parquet::file::metadata::RowGroupMetaData| u64::try_from(group.total_byte_size()).unwrap_or(0);
+    Ok(index.row_groups().iter().map(of_group).fold(0, u64::saturating_add))
+}
+
 fn unreadable(why: &str) -> Error {
     Error::bad_input(format!("failed to read the file as {NAME}: {why}"))
 }

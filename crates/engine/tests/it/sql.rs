@@ -349,3 +349,23 @@ fn compaction_sorts_by_columns_of_the_output() {
         "{problems:?}"
     );
 }
+
+#[test]
+fn how_memory_grows_follows_from_the_operators() {
+    use millpond_core::predict::Work;
+    for (transform, signals, expected) in [
+        ("select id, user from input where id > 3", &[][..], Work::Streaming),
+        ("select count(*) as n from input", &[], Work::Streaming),
+        ("select id from input order by user limit 3", &[], Work::Streaming),
+        ("select id from input qualify row_number() over (partition by id order by _row) = 1", &[], Work::Keys),
+        ("select user, count(*) as n from input group by user", &[], Work::Keys),
+        ("select id from input", &["select user as entity from input group by user"], Work::Keys),
+        ("select id, user from input order by user", &[], Work::Spilling),
+        ("select id, count(*) over (partition by user) as n from input", &[], Work::Holding),
+        ("select a.id from input a join input b on a.id = b.id", &[], Work::Holding),
+    ] {
+        let prepared = prepared(CONFIG, transform, signals).expect("prepared");
+        let work = futures::executor::block_on(millpond_engine::run::work(&prepared)).expect("work");
+        assert_eq!(work, expected, "{transform}");
+    }
+}

@@ -61,6 +61,15 @@ pub fn receipts_schema() -> SchemaRef {
         ]
         .into(),
     );
+    let promotion = DataType::Struct(
+        vec![
+            Field::new("lane", DataType::Utf8, true),
+            Field::new("reason", DataType::Utf8, true),
+            Field::new("needed_bytes", DataType::Int64, true),
+        ]
+        .into(),
+    );
+    let promotions = DataType::List(Arc::new(Field::new("element", promotion, true)));
     let outputs = DataType::List(Arc::new(Field::new("element", output, true)));
     let columns = [
         ("job_id", DataType::Utf8),
@@ -107,6 +116,14 @@ pub fn receipts_schema() -> SchemaRef {
         // Lakes of version 0.1 lack what follows until the first receipt comes in that has it.
         ("batch", DataType::Int64),
         ("committed", time()),
+        ("lane", DataType::Utf8),
+        ("memory_limit_bytes", DataType::Int64),
+        ("predicted_memory_bytes", DataType::Int64),
+        ("predicted_us", DataType::Int64),
+        ("predicted_disk_bytes", DataType::Int64),
+        ("predicted_by", DataType::Utf8),
+        ("spilled_bytes", DataType::Int64),
+        ("promotions", promotions),
     ];
     Arc::new(Schema::new(columns.into_iter().map(|(name, kind)| Field::new(name, kind, true)).collect::<Vec<_>>()))
 }

@@ -31,6 +31,7 @@ pub(super) async fn done(group: &mut Group<'_>, job: &Job<'_>, done: Written, me
         memory_peak_bytes: memory,
         ..job.receipt(Status::Done)
     };
+    receipt.resources.spilled_bytes = done.finished.spilled_bytes;
     let mut write_us = 0;
     match (done.rows, done.duplicate_of) {
         (Some(rows), None) => {
@@ -46,6 +47,7 @@ pub(super) async fn done(group: &mut Group<'_>, job: &Job<'_>, done: Written, me
     let decode_us = (done.finished.decode_time.as_micros() as u64).saturating_sub(fetch_us);
     let transform_us = total_us.saturating_sub(fetch_us + decode_us + write_us);
     receipt.timings = Timings { fetch_us, decode_us, transform_us, write_us, total_us };
+    group.node.planner.note(&receipt);
     Ok(group.note(job, receipt))
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use millpond_core::event::Object;
 use millpond_core::job::{JobId, WorkKey};
+use millpond_core::lane::Promotion;
 use millpond_core::receipt::{Receipt, Status};
 use millpond_core::source::Duplicates;
 use millpond_core::{Error, Result};
@@ -34,7 +35,7 @@ pub(super) struct Group<'a> {
 /// What became of one event, until its group is handed over.
 pub(super) enum Taken {
     AlreadyDone,
-    TooBig(Error),
+    TooBig(Error, Promotion),
     /// Its receipt is this one of the group's.
     Receipt(usize),
 }
@@ -146,7 +147,7 @@ impl Taken {
     pub(super) fn outcome(self, handed: &Result<Vec<Receipt>>) -> Result<Outcome> {
         match (self, handed) {
             (Self::AlreadyDone, _) => Ok(Outcome::AlreadyDone),
-            (Self::TooBig(error), _) => Ok(Outcome::TooBig(error)),
+            (Self::TooBig(error, promotion), _) => Ok(Outcome::TooBig(error, promotion)),
             (Self::Receipt(index), Ok(receipts)) => Ok(Outcome::Handed(Box::new(receipts[index].clone()))),
             (Self::Receipt(_), Err(error)) => Err(Error::transient(error.chain())),
         }

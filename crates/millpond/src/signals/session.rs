@@ -14,6 +14,7 @@ use datafusion::logical_expr::{ColumnarValue, JoinType, Volatility, create_udf};
 use datafusion::prelude::{DataFrame, SQLOptions, SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
+use millpond_core::lane::SPILL_BYTES;
 use millpond_core::signal::{Signal, Window};
 use millpond_core::units::nearest;
 use millpond_core::{Error, Result};
@@ -88,7 +89,7 @@ pub(super) async fn over_lake(lake: &Lake, pond: &Pond, signal: &Signal, span: &
 fn empty_session(pond: &Pond, window: Window) -> Result<SessionContext> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let state = SessionStateBuilder::new_from_existing(session::state(session::config(threads, BATCH_ROWS)))
-        .with_runtime_env(session::runtime(pond.config.memory_bytes)?)
+        .with_runtime_env(session::runtime(pond.config.memory_bytes, SPILL_BYTES)?)
         .build();
     pond.tables.register(&state)?;
     let context = SessionContext::new_with_state(state);

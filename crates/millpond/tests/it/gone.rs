@@ -49,7 +49,7 @@ async fn end(node: &Node) -> Option<Status> {
     match process(node, &[told(node)], None).await.remove(0).expect("an outcome") {
         Outcome::Handed(receipt) => Some(receipt.status),
         Outcome::AlreadyDone => None,
-        Outcome::TooBig(error) => panic!("{}", error.chain()),
+        Outcome::TooBig(error, _) => panic!("{}", error.chain()),
     }
 }
 

@@ -57,6 +57,12 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counting<A> {
     }
 }
 
+/// What this thread has allocated and did not free, less what it freed for others; 0 when the program does not install
+/// [`Counting`].
+pub fn held_bytes() -> i64 {
+    NOW.with(Cell::get)
+}
+
 /// Measures the peak of what this thread allocates from now on.
 pub struct Measure {
     started: i64,
