@@ -12,7 +12,7 @@ use datafusion::prelude::SessionConfig;
 use millpond_core::{Error, Result};
 
 /// Bytes that the sorts and joins of one session may spill to the temporary folder.
-const SPILL_BYTES_MAX: u64 = 10 << 30;
+pub(crate) const SPILL_BYTES_MAX: u64 = 10 << 30;
 
 /// Settings of every session: names are matched exactly, as the decoders do.
 pub fn config(threads: usize, batch_rows: usize) -> SessionConfig {
