@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::pond::{Ran, millpond};
 
-const COMMANDS: [&[&str]; 29] = [
+const COMMANDS: [&[&str]; 31] = [
     &[],
     &["demo"],
     &["init"],
@@ -29,6 +29,8 @@ const COMMANDS: [&[&str]; 29] = [
     &["alerts", "list"],
     &["alerts", "send"],
     &["alerts", "test"],
+    &["engines"],
+    &["engines", "diff"],
     &["erase"],
     &["hunt"],
     &["source"],
@@ -72,6 +74,7 @@ fn the_configurations_of_the_reference_are_right() {
             name: "example".into(),
             config: sql(&text),
             transform: Some(sql("select 1")),
+            dialects: Vec::new(),
             signals: Vec::new(),
         };
         Source::parse(&files, &mut problems);
