@@ -6,6 +6,7 @@ mod calls;
 mod case;
 mod cloudtrail;
 mod corpus;
+mod engines;
 mod lines;
 mod machine;
 mod measure;
@@ -38,6 +39,8 @@ struct Options {
 const HINT: &str = "`bench [--quick] [--only millpond|duckdb] [--case NAME]`, or `bench --sigma DIR`";
 /// What `--case` calls the stages.
 const STAGES: &str = "stages";
+/// What `--case` calls the engines.
+const ENGINES: &str = "engines";
 
 /// What a measurement needs.
 struct Bench {
@@ -72,6 +75,12 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
         let stages = stages::measure()?;
         println!("{stages}");
         report::write(Part::Stages, &stages)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if case == Some(ENGINES) {
+        let engines = format!("{}\n\n{}", machine::describe(bench.runs), engines::measure(&bench, &peers::ensure()?)?);
+        println!("{engines}");
+        report::write(Part::Engines, &engines)?;
         return Ok(ExitCode::SUCCESS);
     }
     let rows = case::measure_all(&bench, options.is_quick, case.unwrap_or_default())?;

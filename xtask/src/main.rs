@@ -30,6 +30,7 @@ tasks:
                                               match labelled events, compare the hits with the expected ones
   bench [--quick] [--only millpond|duckdb] [--case NAME]
                                               measure millpond against DuckDB, write docs/reference/benchmarks.md
+  bench --case engines                        the SQL engines beside each other
   bench --sigma DIR                           the same against rsigma, with the rules and labelled events of a folder
   docs                                        write the generated reference pages
 

@@ -2,12 +2,14 @@
 //!
 //! Tests find them through environment variables and skip what is not there.
 
+mod engines;
 mod python;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// Where the peers are; `None` for what could not be installed.
 #[derive(Debug, Default)]
@@ -16,12 +18,24 @@ pub(crate) struct Peers {
     pub(crate) python: Option<PathBuf>,
     /// MiniStack: a server that speaks S3, SQS and more of AWS.
     pub(crate) ministack: Option<PathBuf>,
+    /// DuckDB as an ADBC driver.
+    pub(crate) duckdb: Option<PathBuf>,
+    /// chDB as an ADBC driver.
+    pub(crate) chdb: Option<PathBuf>,
+    /// The library that chDB needs.
+    pub(crate) libpython: Option<PathBuf>,
 }
 
 impl Peers {
     /// Tells a command's environment where the peers are.
     pub(crate) fn tell(&self, command: &mut Command) {
-        for (name, path) in [("MILLPOND_PEER_PYTHON", &self.python), ("MILLPOND_PEER_MINISTACK", &self.ministack)] {
+        for (name, path) in [
+            ("MILLPOND_PEER_PYTHON", &self.python),
+            ("MILLPOND_PEER_MINISTACK", &self.ministack),
+            ("MILLPOND_PEER_DUCKDB", &self.duckdb),
+            ("MILLPOND_PEER_CHDB", &self.chdb),
+            ("MILLPOND_PEER_LIBPYTHON", &self.libpython),
+        ] {
             match path {
                 Some(path) => command.env(name, path),
                 None => command.env_remove(name),
@@ -36,7 +50,9 @@ impl Peers {
 /// Where `CI` is set, when a peer cannot be installed. Elsewhere that is told on standard error.
 pub(crate) fn ensure() -> Result<Peers> {
     let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
-    let (peers, problems) = python::ensure();
+    let (mut peers, mut problems) = python::ensure();
+    let python = peers.python.clone();
+    problems.extend(engines::ensure(&mut peers, python.as_deref()));
     if problems.is_empty() || !is_ci {
         for problem in problems {
             eprintln!("warning: {problem}\n  tests that need it are skipped");
@@ -45,4 +61,11 @@ pub(crate) fn ensure() -> Result<Peers> {
     }
     let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
     Err(Error::new(format!("{}\nhint: `CI` is set, so no peer may be missing", problems.join("\n"))))
+}
+
+/// Holds off another run that installs at the same time, until the file is closed.
+fn lock(path: &Path) -> Result<File> {
+    let file = File::create(path).context(|| format!("cannot create `{}`", path.display()))?;
+    file.lock().context(|| format!("cannot lock `{}`", path.display()))?;
+    Ok(file)
 }

@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Hunt(crate::hunt::Arguments),
     /// Run signals over the lake, test them, and tell what they would have found
     Signals(SignalsArguments),
+    /// List the SQL engines, check and time them, or compare what they make of the sources' tests
+    Engines(crate::engines::Arguments),
     /// Work on sources
     Source(SourceArguments),
     /// Match files with Sigma rules, without a pond

@@ -7,6 +7,7 @@ mod command;
 mod commit;
 mod correlate;
 mod demo;
+mod engines;
 mod erase;
 mod explain;
 mod hunt;
@@ -100,6 +101,7 @@ async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
         Command::Lake(arguments) => lake::run(pond, arguments.command).await,
         Command::Alerts(arguments) => alerts::run(pond, arguments.command).await,
         Command::Erase(arguments) => erase::run(pond, &arguments).await,
+        Command::Engines(arguments) => engines::run(pond, arguments).await,
         Command::Hunt(arguments) => hunt::run(pond, &arguments).await,
         Command::Signals(arguments) => signals::run(pond, arguments.command).await,
         Command::Source(arguments) => source::run(pond, arguments.command),

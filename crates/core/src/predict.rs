@@ -20,6 +20,8 @@ pub enum Work {
     Spilling,
     /// Rows are kept, whatever memory there is, as by window functions and the build side of joins.
     Holding,
+    /// An engine in a library holds the file, and takes memory before the first row, of which receipts do not tell.
+    Outside,
 }
 
 impl Work {
@@ -30,6 +32,7 @@ impl Work {
             Self::Keys => "keys",
             Self::Spilling => "spilling",
             Self::Holding => "holding",
+            Self::Outside => "outside",
         }
     }
 
@@ -39,7 +42,15 @@ impl Work {
             Self::Streaming => 0.0,
             Self::Keys => 0.1,
             Self::Spilling => 0.6,
-            Self::Holding => 0.9,
+            Self::Holding | Self::Outside => 0.9,
+        }
+    }
+
+    /// Bytes for an empty file.
+    fn base_bytes(self) -> f64 {
+        match self {
+            Self::Outside => OUTSIDE_BYTES,
+            _ => BASE_BYTES,
         }
     }
 }
@@ -125,6 +136,8 @@ const RATIO_BOUNDS: (f64, f64) = (1.0 / 32.0, 16.0);
 
 /// Memory of a job on an empty file: session, plans, a decoder's buffers.
 const BASE_BYTES: f64 = 5.0 * MIB;
+/// The same where an engine in a library does the work: an assumption, so that no such job begins in the smallest lane.
+const OUTSIDE_BYTES: f64 = 128.0 * MIB;
 /// Decompressed bytes from which on a streaming job's memory does not grow: row groups are full and batches are as large
 /// as they get.
 const STREAM_GROWTH_BYTES: f64 = 20.0 * MIB;
@@ -143,7 +156,7 @@ const MIB: f64 = (1u64 << 20) as f64;
 
 /// Memory that the model expects of a job.
 fn model_memory(work: Work, decoded_bytes: f64) -> f64 {
-    BASE_BYTES + STREAM_SHARE * decoded_bytes.min(STREAM_GROWTH_BYTES) + work.kept_share() * decoded_bytes
+    work.base_bytes() + STREAM_SHARE * decoded_bytes.min(STREAM_GROWTH_BYTES) + work.kept_share() * decoded_bytes
 }
 
 /// Microseconds that the model expects of a job.
@@ -185,7 +198,9 @@ impl History {
     /// What a job of a source will take.
     pub fn predict(&self, source: &str, work: Work, file: FileSize) -> Prediction {
         let none = VecDeque::new();
-        let samples = self.sources.get(source).unwrap_or(&none);
+        // Receipts tell what millpond itself took, and that is not what such a job needs.
+        let known = self.sources.get(source).filter(|_| work != Work::Outside);
+        let samples = known.unwrap_or(&none);
         let decoded = file.decoded_bytes.map_or_else(|| file.stored_bytes as f64 * expansion(samples), |n| n as f64);
         let is_near = |sample: &&Sample| {
             let (low, high) = (decoded / NEAR_FACTOR, decoded * NEAR_FACTOR);

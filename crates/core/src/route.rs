@@ -72,8 +72,13 @@ mod tests {
 
     fn source(name: &str, matches: &str) -> Source {
         let sql = |text: &str| Sql { file: format!("sources/{name}/source.toml"), text: text.to_owned() };
-        let files =
-            SourceFiles { name: name.into(), config: sql(matches), transform: Some(sql("select 1")), signals: vec![] };
+        let files = SourceFiles {
+            name: name.into(),
+            config: sql(matches),
+            transform: Some(sql("select 1")),
+            dialects: vec![],
+            signals: vec![],
+        };
         let mut problems = Problems::default();
         Source::parse(&files, &mut problems).unwrap_or_else(|| panic!("{problems:?}"))
     }

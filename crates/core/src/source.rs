@@ -35,10 +35,14 @@ pub struct Source {
     pub packing: Packing,
     /// What its SQL sees in every file.
     pub columns: Vec<Column>,
-    /// The engine that runs its SQL.
-    pub engine: Engine,
+    /// The engine that runs its transform, where it or its pond says so.
+    pub engine: Option<Engine>,
+    /// The transform as it is written for one engine alone, `transform.<engine>.sql`, where there is such a file.
+    pub dialects: Vec<(Engine, Sql)>,
     /// Memory of its jobs, where it says so.
     pub memory_bytes: Option<u64>,
+    /// How long the SQL of a job may run, in milliseconds, where it says so.
+    pub time_ms: Option<u64>,
     /// Limits of its decoder.
     pub decode_limits: DecodeLimits,
     /// What it may spend and how often it may fail before it is left alone.
@@ -106,6 +110,8 @@ pub struct SourceFiles {
     pub config: Sql,
     /// `transform.sql`, if there is one.
     pub transform: Option<Sql>,
+    /// `transform.<engine>.sql` for the engines that have one.
+    pub dialects: Vec<(Engine, Sql)>,
     /// `signals/*.sql` by name.
     pub signals: Vec<Sql>,
 }
@@ -129,7 +135,7 @@ impl Source {
         let time = top.text(problems, "time");
         let sort = top.texts(problems, "sort").unwrap_or_default();
         let indicators = top.texts(problems, "indicators").unwrap_or_default();
-        let engine = top.choice(problems, "engine", &Engine::NAMES).unwrap_or_default();
+        let engine = top.choice(problems, "engine", &Engine::NAMES);
         let matches = top
             .sections(problems, "match")
             .into_iter()
@@ -137,7 +143,7 @@ impl Source {
             .collect();
         let (format, packing) = parse_format(&mut top, file, problems).unwrap_or((Format::Auto, Packing::default()));
         let columns = top.columns(problems, "columns");
-        let (memory_bytes, decode_limits) = parse_limits(&mut top, problems);
+        let (job_limits, decode_limits) = parse_limits(&mut top, problems);
         let budget = parse_budget(&mut top, problems);
         let (drift, duplicates) = parse_policy(&mut top, problems);
         let logsource = parse_logsource(&mut top, problems);
@@ -162,7 +168,9 @@ impl Source {
             packing,
             columns,
             engine,
-            memory_bytes,
+            dialects: files.dialects.clone(),
+            memory_bytes: job_limits.memory_bytes,
+            time_ms: job_limits.time_ms,
             decode_limits,
             budget,
             drift,
@@ -172,6 +180,23 @@ impl Source {
             signals,
             logsource,
         })
+    }
+}
+
+impl Source {
+    /// The engine that runs its transform.
+    pub fn engine(&self) -> Engine {
+        self.engine.unwrap_or_default()
+    }
+
+    /// The transform in the words of an engine.
+    pub fn transform_for(&self, engine: Engine) -> &Sql {
+        self.dialects.iter().find(|(of, _)| *of == engine).map_or(&self.transform, |(_, sql)| sql)
+    }
+
+    /// The transform that its jobs run.
+    pub fn own_transform(&self) -> &Sql {
+        self.transform_for(self.engine())
     }
 }
 
@@ -343,10 +368,17 @@ fn parse_delimited(section: &mut Section<'_>, defaults: Delimited, problems: &mu
     }
 }
 
-fn parse_limits(top: &mut Section<'_>, problems: &mut Problems) -> (Option<u64>, DecodeLimits) {
+/// What `[limits]` says of a job's SQL.
+#[derive(Default)]
+struct JobLimits {
+    memory_bytes: Option<u64>,
+    time_ms: Option<u64>,
+}
+
+fn parse_limits(top: &mut Section<'_>, problems: &mut Problems) -> (JobLimits, DecodeLimits) {
     let mut limits = DecodeLimits::default();
-    let Some(mut section) = top.section(problems, "limits") else { return (None, limits) };
-    let memory_bytes = section.bytes(problems, "memory");
+    let Some(mut section) = top.section(problems, "limits") else { return (JobLimits::default(), limits) };
+    let job = JobLimits { memory_bytes: section.bytes(problems, "memory"), time_ms: section.ms(problems, "time") };
     if let Some(bytes) = section.bytes(problems, "decompressed_bytes") {
         limits.decompressed_bytes_max = bytes;
     }
@@ -372,7 +404,7 @@ fn parse_limits(top: &mut Section<'_>, problems: &mut Problems) -> (Option<u64>,
         limits.nesting_max = nesting as usize;
     }
     section.finish(problems);
-    (memory_bytes, limits)
+    (job, limits)
 }
 
 fn parse_budget(top: &mut Section<'_>, problems: &mut Problems) -> Budget {
@@ -426,6 +458,7 @@ mod tests {
             name: "my-app".into(),
             config: sql("sources/my-app/source.toml", config),
             transform: Some(sql("sources/my-app/transform.sql", "select * from input")),
+            dialects: Vec::new(),
             signals: vec![sql("sources/my-app/signals/x.sql", "-- title: X\n-- severity: high\nselect 1")],
         };
         let mut problems = Problems::default();

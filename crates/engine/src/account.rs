@@ -10,21 +10,16 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use millpond_core::balance::Balance;
 
+use crate::engine::Seen;
 use crate::row_number::RowNumberExec;
 use crate::shared::SharedScan;
 
 /// The balance of a finished transform.
 ///
-/// `records` were found in the file and `rejected` of them could not be read; `delivered` is what the decoder handed
-/// over; `rows_out` is what came out of `plan`. Every other count is the difference between what went into an operator
-/// and what came out, as the operators themselves counted.
-pub(crate) fn balance(
-    plan: &Arc<dyn ExecutionPlan>,
-    records: u64,
-    rejected: u64,
-    delivered: u64,
-    rows_out: u64,
-) -> Balance {
+/// What was `seen` was counted at both ends of `plan`. Every other count is the difference between what went into an
+/// operator and what came out, as the operators themselves counted.
+pub(crate) fn balance(plan: &Arc<dyn ExecutionPlan>, seen: &Seen) -> Balance {
+    let Seen { records, rejected, delivered, rows_out } = *seen;
     let mut balance = Balance { rows_in: records, quarantined: rejected, rows_out, ..Balance::default() };
     let mut scans = 0;
     walk(plan.as_ref(), delivered, &mut scans, &mut balance);

@@ -56,7 +56,7 @@ impl Prepared {
     /// Looks for mistakes in the source's signals; none of them keeps the source from running.
     pub fn lint(&self, problems: &mut Problems) {
         for (signal, plan) in self.source.signals.iter().zip(&self.signals) {
-            let query = Query { sql: &signal.sql, plan, transform: Some(&self.transform) };
+            let query = Query { sql: &signal.sql, plan, transform: self.transform.logical_plan() };
             lint_query(&self.state, &query, problems);
         }
     }

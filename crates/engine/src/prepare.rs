@@ -8,10 +8,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use millpond_core::Error;
 use millpond_core::columns::{Column, ColumnType, SystemColumn, TimeFormat};
 use millpond_core::config::Problems;
 use millpond_core::format::DecodeRequest;
@@ -19,10 +17,12 @@ use millpond_core::plan::Plan;
 use millpond_core::signal::Signal;
 use millpond_core::source::{RESERVED_COLUMNS, Source, Sql};
 use millpond_core::units::nearest;
+use millpond_core::{Error, Result};
 
 use crate::encode::lake_schema;
+use crate::engine::{Compiled, Engine, Planner, Refusal, Transform, columns_read};
 use crate::rules::Rules;
-use crate::shared::{SharedScan, SharedTable};
+use crate::shared::SharedTable;
 use crate::tables::{Tables, register};
 use crate::{session, sql};
 use millpond_decode::arrow_schema;
@@ -48,35 +48,33 @@ pub struct Prepared {
     /// The transform's columns as the lake stores them, without millpond's own.
     pub output_schema: SchemaRef,
     pub(crate) state: SessionState,
-    pub(crate) transform: LogicalPlan,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) transform: Arc<dyn Transform>,
     pub(crate) signals: Vec<LogicalPlan>,
     /// The Sigma rules for its events, where there are any.
     pub rules: Option<Arc<Rules>>,
 }
 
-/// Plans a source's transform and signals. Every mistake is added to `problems`; a source with any gives nothing.
-pub async fn prepare(source: &Arc<Source>, tables: &Tables, problems: &mut Problems) -> Option<Prepared> {
+/// Plans a source's transform on `engine`, and its signals. Every mistake is added to `problems`; a source with any gives
+/// nothing.
+pub async fn prepare(
+    source: &Arc<Source>,
+    engine: &Arc<dyn Engine>,
+    tables: &Tables,
+    problems: &mut Problems,
+) -> Option<Prepared> {
     let state = session::state(session::config(1, 1_024));
-    if let Err(error) = tables.register(&state) {
-        problems.add(&source.transform.file, 1, &error);
-        return None;
-    }
-    check_patterns(source, problems);
-    let mut planner = Planner { source, state, undeclared: Vec::new() };
-    let before = problems.found.len();
-    let transform = planner.plan(&source.transform, problems).await?;
-    planner.check_output(&transform, problems);
-    let output = Arc::new(transform.schema().as_arrow().clone());
-    planner.register(OUTPUT, output, problems);
-    for signal in &source.signals {
-        if let Some(plan) = planner.plan(&signal.sql, problems).await {
-            check_signal(signal, plan.schema().as_arrow(), problems);
+    let transform = source.transform_for(engine.kind());
+    let planner = match tables.register(&state).and_then(|()| engine.planner(&state, tables)) {
+        Ok(planner) => planner,
+        Err(error) => {
+            problems.add(&transform.file, 1, &error);
+            return None;
         }
-    }
-    if problems.found.len() > before {
-        return None;
-    }
-    planner.finish(problems).await
+    };
+    check_patterns(source, problems);
+    let planning = Planning { source, sql: transform, engine, state: &state, undeclared: Vec::new() };
+    planning.prepare(planner, problems).await
 }
 
 /// Regular expressions and time patterns are tried before any data comes.
@@ -107,39 +105,71 @@ fn has_unknown_item(pattern: &str) -> bool {
     chrono::format::StrftimeItems::new(pattern).any(|item| item == chrono::format::Item::Error)
 }
 
-struct Planner<'a> {
+/// A source that is being planned.
+struct Planning<'a> {
     source: &'a Arc<Source>,
-    state: SessionState,
+    /// Its transform, as the engine reads it.
+    sql: &'a Sql,
+    engine: &'a Arc<dyn Engine>,
+    state: &'a SessionState,
     /// Names added to `input` so far, system columns among them.
     undeclared: Vec<String>,
 }
 
-impl Planner<'_> {
-    /// Plans one query, adding to `input` what it names and nobody declared.
-    async fn plan(&mut self, query: &Sql, problems: &mut Problems) -> Option<LogicalPlan> {
-        loop {
-            self.register(INPUT, self.input_schema(), problems);
-            let mut statement = match sql::parse_query(&self.state, &query.text) {
-                Ok(statement) => statement,
-                Err(error) => {
-                    problems.add(&query.file, sql::line_in_message(&query.text, &error.to_string()), &error);
-                    return None;
-                }
-            };
-            let aliases = sql::input_aliases(&statement);
-            sql::rewrite(&mut statement, &self.undeclared);
-            let error = match self.state.statement_to_plan(statement).await {
-                Ok(plan) => return Some(plan),
-                Err(error) => error,
-            };
-            match missing_field(&error, &aliases) {
-                Some(name) if self.may_add(&name) => self.undeclared.push(name),
-                _ => {
-                    problems.add(&query.file, sql::line_of(query, &error), &self.explain(&error));
-                    return None;
-                }
+impl Planning<'_> {
+    /// Plans everything to learn which columns there are, then once more with all of them.
+    async fn prepare(mut self, mut planner: Box<dyn Planner + '_>, problems: &mut Problems) -> Option<Prepared> {
+        let before = problems.found.len();
+        let transform = self.plan_transform(planner.as_mut(), problems).await?;
+        let schema = transform.schema();
+        self.check_output(&schema, problems);
+        self.register_output(schema, problems);
+        for signal in &self.source.signals {
+            if let Some(plan) = self.plan_signal(&signal.sql, problems).await {
+                check_signal(signal, plan.schema().as_arrow(), problems);
             }
         }
+        if problems.found.len() > before {
+            return None;
+        }
+        self.finish(planner.as_mut(), problems).await
+    }
+
+    /// Plans the transform, adding to `input` what it names and nobody declared.
+    async fn plan_transform(
+        &mut self,
+        planner: &mut dyn Planner,
+        problems: &mut Problems,
+    ) -> Option<Arc<dyn Transform>> {
+        loop {
+            match planner.plan(self.sql, &self.input_schema(), &self.undeclared).await {
+                Ok(transform) => return Some(transform),
+                Err(refusal) => self.add_missing(self.sql, *refusal, problems)?,
+            }
+        }
+    }
+
+    /// The same for a signal, which runs on the compiled-in engine whatever the transform's is.
+    async fn plan_signal(&mut self, query: &Sql, problems: &mut Problems) -> Option<LogicalPlan> {
+        let compiled = Compiled { session: self.state };
+        loop {
+            match compiled.logical(query, &self.input_schema(), &self.undeclared).await {
+                Ok(plan) => return Some(plan),
+                Err(refusal) => self.add_missing(query, *refusal, problems)?,
+            }
+        }
+    }
+
+    /// Adds the column that a query misses; `None`, with the problem told, where that does not help.
+    fn add_missing(&mut self, query: &Sql, refusal: Refusal, problems: &mut Problems) -> Option<()> {
+        match refusal.missing {
+            Some(name) if self.may_add(&name) => self.undeclared.push(name),
+            _ => {
+                problems.add(&query.file, refusal.line, &refusal.error);
+                return None;
+            }
+        }
+        Some(())
     }
 
     fn may_add(&self, name: &str) -> bool {
@@ -163,42 +193,18 @@ impl Planner<'_> {
         (columns, system)
     }
 
-    fn register(&self, name: &'static str, schema: SchemaRef, problems: &mut Problems) {
-        if let Err(error) = register(&self.state, name, Arc::new(SharedTable::new(name, schema))) {
-            problems.add(&self.source.transform.file, 1, &error);
+    fn register_output(&self, schema: SchemaRef, problems: &mut Problems) {
+        if let Err(error) = register(self.state, OUTPUT, Arc::new(SharedTable::new(OUTPUT, schema))) {
+            problems.add(&self.sql.file, 1, &error);
         }
     }
 
-    /// The planner's error with what helps here.
-    fn explain(&self, error: &DataFusionError) -> Error {
-        let explained = Error::bad_config(sql::root_message(error));
-        match error.find_root() {
-            DataFusionError::SchemaError(schema_error, _) => match schema_error.as_ref() {
-                SchemaError::FieldNotFound { field, .. } => {
-                    let known = self.source.columns.iter().map(|column| column.name.as_str());
-                    match (nearest(&field.name, known), &field.relation) {
-                        (Some(near), _) => {
-                            Error::bad_config(format!("no column `{}`", field.flat_name())).hint(format!("did you mean `{near}`?"))
-                        }
-                        (None, Some(relation)) => Error::bad_config(format!("no column `{}`", field.flat_name())).hint(format!(
-                            "to read a field of an object declare it: `{relation} = {{ {} = \"text\" }}` under `[columns]`",
-                            field.name
-                        )),
-                        (None, None) => Error::bad_config(format!("no column `{}`", field.name)),
-                    }
-                }
-                _ => explained,
-            },
-            _ => explained,
-        }
-    }
-
-    fn check_output(&self, transform: &LogicalPlan, problems: &mut Problems) {
-        let file = &self.source.transform.file;
+    fn check_output(&self, transform: &Schema, problems: &mut Problems) {
+        let file = &self.sql.file;
         let mut seen = BTreeSet::new();
-        for field in transform.schema().fields() {
+        for field in transform.fields() {
             let name = field.name().as_str();
-            let line = sql::line_naming(&self.source.transform.text, name).unwrap_or(1);
+            let line = sql::line_naming(&self.sql.text, name).unwrap_or(1);
             if !seen.insert(name.to_lowercase()) {
                 let error = Error::bad_config(format!(
                     "the transform gives column `{name}` twice, upper and lower case being alike"
@@ -212,7 +218,7 @@ impl Planner<'_> {
                 problems.add(file, line, &error.hint("rename it with `as`"));
             }
         }
-        if transform.schema().fields().is_empty() {
+        if transform.fields().is_empty() {
             let error = Error::bad_config("the transform gives no columns")
                 .hint("`*` stands for the declared columns: declare some under `[columns]`, or name fields");
             problems.add(file, 1, &error);
@@ -223,8 +229,7 @@ impl Planner<'_> {
         self.check_layout(transform, problems);
     }
 
-    fn check_time(&self, time: &str, transform: &LogicalPlan, problems: &mut Problems) {
-        let schema = transform.schema().as_arrow();
+    fn check_time(&self, time: &str, schema: &Schema, problems: &mut Problems) {
         let config = &self.source.config;
         let error = match schema.field_with_name(time) {
             Ok(field) if matches!(field.data_type(), DataType::Timestamp(..) | DataType::Date32) => return,
@@ -238,8 +243,8 @@ impl Planner<'_> {
     }
 
     /// The columns by which files are compacted are those of the table.
-    fn check_layout(&self, transform: &LogicalPlan, problems: &mut Problems) {
-        let (schema, config) = (transform.schema().as_arrow(), &self.source.config);
+    fn check_layout(&self, schema: &Schema, problems: &mut Problems) {
+        let config = &self.source.config;
         for (key, names) in [("sort", &self.source.sort), ("indicators", &self.source.indicators)] {
             let missing = names.iter().filter(|name| schema.field_with_name(name).is_err());
             missing.for_each(|name| {
@@ -249,62 +254,42 @@ impl Planner<'_> {
     }
 
     /// Plans everything once more now that all names are known, and notes which columns are read.
-    async fn finish(mut self, problems: &mut Problems) -> Option<Prepared> {
-        let transform = self.plan(&self.source.transform.clone(), problems).await?;
+    async fn finish(mut self, planner: &mut dyn Planner, problems: &mut Problems) -> Option<Prepared> {
+        let transform = self.plan_transform(planner, problems).await?;
         let mut signals = Vec::new();
         for signal in &self.source.signals {
-            signals.push(self.plan(&signal.sql, problems).await?);
+            signals.push(self.plan_signal(&signal.sql, problems).await?);
         }
-        let mut used = BTreeSet::new();
-        for plan in std::iter::once(&transform).chain(&signals) {
-            if let Err(error) = columns_read(&self.state, plan, &mut used).await {
-                let error = Error::bad_config(sql::root_message(&error));
-                problems.add(&self.source.transform.file, 1, &error);
+        let used = match self.columns_read(transform.as_ref(), &signals).await {
+            Ok(used) => used,
+            Err(error) => {
+                problems.add(&self.sql.file, 1, &error);
                 return None;
             }
-        }
+        };
         let (columns, system) = self.input_columns();
         Some(Prepared {
             source: Arc::clone(self.source),
             columns_used: columns.into_iter().filter(|column| used.contains(&column.name)).collect(),
             system_used: system.into_iter().filter(|column| used.contains(column.name())).collect(),
             undeclared: self.undeclared.into_iter().filter(|name| SystemColumn::from_name(name).is_none()).collect(),
-            output_schema: lake_schema(transform.schema().as_arrow()),
-            state: self.state,
+            output_schema: lake_schema(&transform.schema()),
+            state: self.state.clone(),
+            engine: Arc::clone(self.engine),
             transform,
             signals,
             rules: None,
         })
     }
-}
 
-/// The columns of `input` that a query reads once it is optimised.
-async fn columns_read(
-    state: &SessionState,
-    plan: &LogicalPlan,
-    used: &mut BTreeSet<String>,
-) -> Result<(), DataFusionError> {
-    let physical = state.create_physical_plan(plan).await?;
-    let mut open = vec![&physical];
-    while let Some(node) = open.pop() {
-        if let Some(scan) = (node.as_ref() as &dyn std::any::Any).downcast_ref::<SharedScan>()
-            && scan.table == INPUT
-        {
-            used.extend(
-                datafusion::physical_plan::ExecutionPlan::schema(scan).fields().iter().map(|f| f.name().clone()),
-            );
+    /// The columns of `input` that some query reads.
+    async fn columns_read(&self, transform: &dyn Transform, signals: &[LogicalPlan]) -> Result<BTreeSet<String>> {
+        let mut used = transform.columns_read().await?;
+        for plan in signals {
+            used.extend(columns_read(self.state, plan).await?);
         }
-        open.extend(node.children());
+        Ok(used)
     }
-    Ok(())
-}
-
-/// The field of `input` that the planner did not find.
-fn missing_field(error: &DataFusionError, aliases: &BTreeSet<String>) -> Option<String> {
-    let DataFusionError::SchemaError(schema_error, _) = error.find_root() else { return None };
-    let SchemaError::FieldNotFound { field, .. } = schema_error.as_ref() else { return None };
-    let is_of_input = field.relation.as_ref().is_none_or(|relation| aliases.contains(relation.table()));
-    is_of_input.then(|| field.name.clone())
 }
 
 /// Whether the columns that a signal's query gives are those that its comments name, and of a type that they can have.
@@ -332,6 +317,16 @@ pub fn check_signal(signal: &Signal, schema: &Schema, problems: &mut Problems) {
 }
 
 impl Prepared {
+    /// The engine that runs the transform.
+    pub fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
+    }
+
+    /// The transform as that engine reads it.
+    pub fn transform_sql(&self) -> &Sql {
+        self.source.transform_for(self.engine.kind())
+    }
+
     /// What the decoder is asked for in a job over `file`, last written at `modified_us`.
     pub fn decode_request(&self, plan: &Plan, file: &str, modified_us: i64) -> DecodeRequest {
         DecodeRequest {

@@ -7,13 +7,8 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use datafusion::common::DataFusionError;
-use datafusion::execution::TaskContext;
-use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::execution::session_state::SessionState;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use futures::future::{LocalBoxFuture, try_join_all};
 use millpond_core::balance::Balance;
@@ -22,13 +17,14 @@ use millpond_core::plan::Plan;
 use millpond_core::predict::Work;
 use millpond_core::{Error, Result};
 
+use crate::engine::{Input, JobSession, Rows, Running, Seen, physical, planning_state, scans, spilled_bytes};
 use crate::job_memory::JobMemory;
+use crate::limits::{Limits, Stop};
 use crate::prepare::{INPUT, OUTPUT, Prepared};
-use crate::row_number::StreamingRowNumber;
 use crate::rules::{JobScanner, RuleMatch};
 use crate::session::{self, engine_error};
-use crate::shared::{JobStreams, SharedScan, SharedStream};
-use crate::sql;
+use crate::shared::{JobStreams, SharedStream};
+use crate::{sql, work};
 use millpond_decode::{Decoder, Reject, Summary};
 
 /// Where the rows of a job go.
@@ -81,31 +77,75 @@ pub struct Finished {
     pub spilled_bytes: u64,
 }
 
-/// Runs a prepared source over the bytes of one file.
+/// Runs a prepared source over the bytes of one file, within the plan's time.
 ///
-/// The future does the decoding itself and never waits for anything but the session, so it wants a thread of its own.
+/// The future does the decoding itself and never waits for anything but the engines, so it wants a thread of its own.
 ///
 /// # Errors
 /// The decoder's errors as they are; an error of the SQL while it runs is [`Kind::BadConfig`](millpond_core::Kind);
 /// a limit is [`Kind::TooBig`](millpond_core::Kind).
 pub async fn run(prepared: &Prepared, plan: &Plan, input: InputFile<'_>, sink: &mut dyn Sink) -> Result<Finished> {
-    let mut state = job_state(prepared, plan)?;
-    let memory = JobMemory::new(plan.memory_bytes, &state.runtime_env().memory_pool);
-    let decoding = Arc::new(Mutex::new(Decoding::open(prepared, plan, input, memory)?));
-    let transform = physical(&state, &prepared.transform, &prepared.source.transform.file).await?;
+    let stop = Stop::after(plan.time_ms.map(Duration::from_millis));
+    run_until(&stop, prepared, plan, input, sink).await
+}
+
+/// As [`run`], until it is done or `stop` says that it must end.
+///
+/// # Errors
+/// As [`run`], and those of [`Stop::check`].
+pub async fn run_until(
+    stop: &Stop,
+    prepared: &Prepared,
+    plan: &Plan,
+    input: InputFile<'_>,
+    sink: &mut dyn Sink,
+) -> Result<Finished> {
+    let shares = Shares::of(prepared, plan);
+    let mut state = job_state(prepared, plan, shares.session_bytes)?;
+    let memory = JobMemory::new(shares.session_bytes, &state.runtime_env().memory_pool);
+    let decoding = Arc::new(Mutex::new(Decoding::open(prepared, plan, input, memory, stop.clone())?));
+    let limits = Limits {
+        memory_bytes: shares.engine_bytes,
+        spill_bytes: plan.spill_bytes,
+        threads: 1,
+        batch_rows: plan.batch_rows,
+        stop: stop.clone(),
+    };
+    let session = JobSession { session: &state, file: &prepared.transform_sql().file, limits: &limits };
+    let mut transform = prepared.transform.start(&session).await?;
     let mut signals = Vec::with_capacity(prepared.signals.len());
     for (logical, signal) in prepared.signals.iter().zip(&prepared.source.signals) {
         signals.push(physical(&state, logical, &signal.sql.file).await?);
     }
-    let streams = shared_streams(&mut state, &decoding, &transform, &signals)?;
+    let streams = shared_streams(&mut state, &decoding, prepared, transform.as_mut(), &signals)?;
     let rows_out = drive(prepared, &state, &streams, &signals, &decoding, sink).await?;
     drop(streams);
     let mut decoding = lock(&decoding);
     decoding.drain(sink)?;
     let summary = decoding.decoder.summary().clone();
-    let balance = crate::account::balance(&transform, summary.records, summary.rejected, decoding.delivered, rows_out);
-    let spilled_bytes = signals.iter().chain([&transform]).map(spilled_bytes).sum();
+    let (records, rejected) = (summary.records, summary.rejected);
+    let balance = transform.balance(&Seen { records, rejected, delivered: decoding.delivered, rows_out })?;
+    let spilled_bytes = transform.spilled_bytes() + signals.iter().map(spilled_bytes).sum::<u64>();
     Ok(Finished { balance, summary, decode_time: decoding.time, spilled_bytes })
+}
+
+/// How a job's memory is parted.
+struct Shares {
+    /// For the session in which the signals run.
+    session_bytes: u64,
+    /// For an engine with memory of its own.
+    engine_bytes: u64,
+}
+
+impl Shares {
+    fn of(prepared: &Prepared, plan: &Plan) -> Self {
+        let all = plan.memory_bytes;
+        if !prepared.engine.support().own_memory {
+            return Self { session_bytes: all, engine_bytes: all };
+        }
+        // The engine holds the file's rows; signals mostly look at what passes.
+        Self { session_bytes: all / 4, engine_bytes: all - all / 4 }
+    }
 }
 
 /// The decoder of a running job, shared by the stream that reads it and the job that ends it.
@@ -118,18 +158,20 @@ struct Decoding {
     /// Found, and not yet passed to the sink.
     found: Vec<RuleMatch>,
     memory: JobMemory,
+    stop: Stop,
 }
 
 impl Decoding {
-    fn open(prepared: &Prepared, plan: &Plan, input: InputFile<'_>, memory: JobMemory) -> Result<Self> {
+    fn open(prepared: &Prepared, plan: &Plan, input: InputFile<'_>, memory: JobMemory, stop: Stop) -> Result<Self> {
         let started = Instant::now();
         let decoder = Decoder::open(input.bytes, prepared.decode_request(plan, input.name, input.modified_us))?;
         let scanner = prepared.rules.as_ref().map(|rules| rules.scanner(&decoder.schema()));
         let time = started.elapsed();
-        Ok(Self { decoder, delivered: 0, time, scanner, found: Vec::new(), memory })
+        Ok(Self { decoder, delivered: 0, time, scanner, found: Vec::new(), memory, stop })
     }
 
     fn next(&mut self) -> Result<Option<RecordBatch>> {
+        self.stop.check()?;
         let started = Instant::now();
         let batch = self.decoder.next_batch()?;
         self.time += started.elapsed();
@@ -164,56 +206,27 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// The prepared session with this job's memory, spill space and clock.
-fn job_state(prepared: &Prepared, plan: &Plan) -> Result<SessionState> {
+fn job_state(prepared: &Prepared, plan: &Plan, memory_bytes: u64) -> Result<SessionState> {
     let config = session::config(1, plan.batch_rows);
-    let runtime = session::runtime(plan.memory_bytes, plan.spill_bytes)?;
-    let mut state = planning_state(prepared, config).with_runtime_env(runtime).build();
+    let runtime = session::runtime(memory_bytes, plan.spill_bytes)?;
+    let state = planning_state(&prepared.state, config, has_ordinal(prepared)).with_runtime_env(runtime);
+    let mut state = state.build();
     state.mark_start_execution();
     Ok(state)
 }
 
-/// The prepared session as jobs plan in it.
-fn planning_state(prepared: &Prepared, config: SessionConfig) -> SessionStateBuilder {
-    // The catalog is the prepared one: a new default catalog would take its place and hide `input`.
-    let config = config.with_create_default_catalog_and_schema(false);
-    SessionStateBuilder::new_from_existing(prepared.state.clone())
-        .with_config(config)
-        .with_physical_optimizer_rules(rules(prepared))
-}
-
-/// DataFusion's rules for physical plans, and ours before them.
-fn rules(prepared: &Prepared) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+/// Whether `input` ascends by its column `_row`.
+fn has_ordinal(prepared: &Prepared) -> bool {
     // A source may declare a column `_row` of its own; then the ordinal is not among its system columns.
-    let has_ordinal = prepared.system_used.contains(&SystemColumn::Row);
-    let ours = StreamingRowNumber { input_order: has_ordinal.then(|| SystemColumn::Row.name()) };
-    let mut rules = PhysicalOptimizer::new().rules;
-    rules.insert(0, Arc::new(ours));
-    rules
-}
-
-async fn physical(state: &SessionState, logical: &LogicalPlan, file: &str) -> Result<Arc<dyn ExecutionPlan>> {
-    let planned = state.create_physical_plan(logical).await;
-    planned.map_err(|error| engine_error(&format!("failed to plan `{file}`"), error))
-}
-
-/// What a plan's operators wrote to the temporary folder.
-fn spilled_bytes(plan: &Arc<dyn ExecutionPlan>) -> u64 {
-    let own = plan.metrics().and_then(|metrics| metrics.spilled_bytes()).unwrap_or(0) as u64;
-    own + plan.children().into_iter().map(spilled_bytes).sum::<u64>()
-}
-
-/// How often a plan scans a shared table.
-fn scans(plan: &Arc<dyn ExecutionPlan>, table: &str) -> usize {
-    let own =
-        (plan.as_ref() as &dyn std::any::Any).downcast_ref::<SharedScan>().is_some_and(|scan| scan.table == table);
-    usize::from(own) + plan.children().into_iter().map(|child| scans(child, table)).sum::<usize>()
+    prepared.system_used.contains(&SystemColumn::Row)
 }
 
 /// Sets up `input` over the decoder and `output` over the transform, and makes both known to the session's scans.
 fn shared_streams(
     state: &mut SessionState,
     decoding: &Arc<Mutex<Decoding>>,
-    transform: &Arc<dyn ExecutionPlan>,
+    prepared: &Prepared,
+    transform: &mut dyn Running,
     signals: &[Arc<dyn ExecutionPlan>],
 ) -> Result<Arc<SharedStream>> {
     let pool = Arc::clone(&state.runtime_env().memory_pool);
@@ -222,29 +235,21 @@ fn shared_streams(
         let next = lock(&decoder).next().map_err(|error| DataFusionError::External(Box::new(error)));
         std::task::Poll::Ready(next.transpose())
     });
-    let readers = scans(transform, INPUT) + signals.iter().map(|signal| scans(signal, INPUT)).sum::<usize>();
-    let input = SharedStream::new(INPUT, rows.boxed(), readers, &pool);
-    let input_schema = lock(decoding).decoder.schema();
-    let input_entry = (INPUT, input_schema, input);
-
-    let inputs = JobStreams { by_name: vec![(input_entry.0, Arc::clone(&input_entry.1), Arc::clone(&input_entry.2))] };
-    let context = context_with(state, inputs);
-    let rows = execute_stream(Arc::clone(transform), context)
-        .map_err(|error| engine_error("failed to start the transform", error))?;
+    let readers = transform.input_readers() + signals.iter().map(|signal| scans(signal, INPUT)).sum::<usize>();
+    let stream = SharedStream::new(INPUT, rows.boxed(), readers, &pool);
+    let input = Input { schema: lock(decoding).decoder.schema(), stream };
+    let stop = lock(decoding).stop.clone();
+    let rows = transform.rows(&input)?.map(move |batch| {
+        stop.check().map_err(|error| DataFusionError::External(Box::new(error)))?;
+        batch
+    });
     let readers = 1 + signals.iter().map(|signal| scans(signal, OUTPUT)).sum::<usize>();
     let output = SharedStream::new(OUTPUT, rows.boxed(), readers, &pool);
-    let both = JobStreams { by_name: vec![input_entry, (OUTPUT, transform.schema(), Arc::clone(&output))] };
+    let input = (INPUT, input.schema, input.stream);
+    let both = JobStreams { by_name: vec![input, (OUTPUT, prepared.transform.schema(), Arc::clone(&output))] };
     state.config_mut().set_extension(Arc::new(both));
     Ok(output)
 }
-
-fn context_with(state: &SessionState, streams: JobStreams) -> Arc<TaskContext> {
-    let mut state = state.clone();
-    state.config_mut().set_extension(Arc::new(streams));
-    state.task_ctx()
-}
-
-type Batches = futures::stream::BoxStream<'static, Result<RecordBatch, DataFusionError>>;
 
 /// Pulls the transform's rows and every signal's rows side by side until all have ended.
 async fn drive(
@@ -257,13 +262,13 @@ async fn drive(
 ) -> Result<u64> {
     let source = &prepared.source;
     let context = state.task_ctx();
-    let mut streams: Vec<(Option<usize>, &str, Batches)> = Vec::new();
+    let mut streams: Vec<(Option<usize>, &str, Rows)> = Vec::new();
     let started = |error| engine_error("failed to start the transform", error);
-    streams.push((None, &source.transform.file, output.reader().map_err(started)?.boxed()));
+    streams.push((None, &prepared.transform_sql().file, output.reader().map_err(started)?.boxed()));
     for (index, (plan, signal)) in signals.iter().zip(&source.signals).enumerate() {
         let rows = execute_stream(Arc::clone(plan), Arc::clone(&context))
             .map_err(|error| engine_error(&format!("failed to start `{}`", signal.sql.file), error))?;
-        streams.push((Some(index), &signal.sql.file, rows));
+        streams.push((Some(index), &signal.sql.file, rows.boxed()));
     }
     let sink = RefCell::new(sink);
     let queries = streams.into_iter().map(|(signal, file, mut rows)| -> LocalBoxFuture<'_, Result<u64>> {
@@ -294,27 +299,29 @@ async fn drive(
 /// # Errors
 /// As [`run`], for planning.
 pub async fn work(prepared: &Prepared) -> Result<Work> {
-    let state = planning_state(prepared, prepared.state.config().clone()).build();
-    let mut plans = vec![physical(&state, &prepared.transform, &prepared.source.transform.file).await?];
+    let config = prepared.state.config().clone();
+    let state = planning_state(&prepared.state, config, has_ordinal(prepared)).build();
+    let transform = prepared.transform.work(&state).await?;
+    let mut signals = Vec::with_capacity(prepared.signals.len());
     for (logical, signal) in prepared.signals.iter().zip(&prepared.source.signals) {
-        plans.push(physical(&state, logical, &signal.sql.file).await?);
+        signals.push(physical(&state, logical, &signal.sql.file).await?);
     }
-    Ok(crate::work::of_plans(&plans))
+    Ok(transform.max(work::of_plans(&signals)))
 }
 
-/// The physical plans of a source as text, for `explain`.
+/// How the engine goes about a source's transform, for `explain`.
 ///
 /// # Errors
 /// As [`run`], for planning.
 pub async fn explain(prepared: &Prepared) -> Result<String> {
-    let state = planning_state(prepared, prepared.state.config().clone()).build();
-    let plan = physical(&state, &prepared.transform, &prepared.source.transform.file).await?;
-    Ok(datafusion::physical_plan::displayable(plan.as_ref()).indent(false).to_string())
+    let config = prepared.state.config().clone();
+    let state = planning_state(&prepared.state, config, has_ordinal(prepared)).build();
+    prepared.transform.explain(&state).await
 }
 
 /// The quoted locations that a source's SQL reads. SQL that does not parse has none; planning tells what is wrong.
 pub fn locations(source: &millpond_core::source::Source) -> std::collections::BTreeSet<String> {
-    let queries = std::iter::once(&source.transform).chain(source.signals.iter().map(|signal| &signal.sql));
+    let queries = std::iter::once(source.own_transform()).chain(source.signals.iter().map(|signal| &signal.sql));
     queries.flat_map(locations_of).collect()
 }
 

@@ -11,8 +11,9 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::Expr as PlanExpr;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    ExceptSelectItem, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Select, SelectItem,
-    Statement as Ast, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut, WildcardAdditionalOptions,
+    ExceptSelectItem, ExcludeSelectItem, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
+    Select, SelectItem, Statement as Ast, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
+    WildcardAdditionalOptions,
 };
 use millpond_core::source::Sql;
 use millpond_core::{Error, Result};
@@ -82,6 +83,14 @@ impl<F: FnMut(&ObjectName)> Visitor for Relations<F> {
 
 /// Names by which a query refers to `input`: the name itself and its aliases.
 pub(crate) fn input_aliases(statement: &Statement) -> BTreeSet<String> {
+    match statement {
+        Statement::Statement(ast) => aliases_of(ast),
+        _ => BTreeSet::from(["input".to_owned()]),
+    }
+}
+
+/// The same of a statement as the parser gives it.
+pub(crate) fn aliases_of(ast: &Ast) -> BTreeSet<String> {
     struct Aliases(BTreeSet<String>);
     impl Visitor for Aliases {
         type Break = ();
@@ -95,9 +104,7 @@ pub(crate) fn input_aliases(statement: &Statement) -> BTreeSet<String> {
         }
     }
     let mut aliases = Aliases(BTreeSet::from(["input".to_owned()]));
-    if let Statement::Statement(ast) = statement {
-        let _: ControlFlow<()> = ast.visit(&mut aliases);
-    }
+    let _: ControlFlow<()> = ast.visit(&mut aliases);
     aliases.0
 }
 
@@ -112,19 +119,61 @@ pub(crate) fn rewrite(statement: &mut Statement, undeclared: &[String]) {
     }
 }
 
+/// The text of a query whose `*` over `input` would give columns that are hidden, without them; `None` where the text is
+/// right as it is written. `excludes`: the engine says `exclude` where others say `except`.
+pub(crate) fn narrow_stars(ast: &mut Ast, hidden: &[String], excludes: bool) -> Option<String> {
+    let mut narrow = NarrowStars { hidden, excludes, found: false };
+    let _: ControlFlow<()> = ast.visit(&mut narrow);
+    narrow.found.then(|| ast.to_string())
+}
+
+struct NarrowStars<'a> {
+    hidden: &'a [String],
+    excludes: bool,
+    found: bool,
+}
+
+impl VisitorMut for NarrowStars<'_> {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        if !reads_input(select) {
+            return ControlFlow::Continue(());
+        }
+        for item in &mut select.projection {
+            let (SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options)) = item else { continue };
+            let names = || self.hidden.iter().map(|name| Ident::with_quote('"', name));
+            let is_plain = options.opt_except.is_none() && options.opt_exclude.is_none();
+            let Some(first_element) = names().next().filter(|_| is_plain) else { continue };
+            self.found = true;
+            if self.excludes {
+                let names = names().map(|name| ObjectName::from(vec![name])).collect();
+                options.opt_exclude = Some(ExcludeSelectItem::Multiple(names));
+            } else {
+                let additional_elements = names().skip(1).collect();
+                options.opt_except = Some(ExceptSelectItem { first_element, additional_elements });
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 struct Rewrite<'a> {
     undeclared: &'a [String],
+}
+
+fn reads_input(select: &Select) -> bool {
+    select.from.iter().any(|from| {
+        let tables = std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation));
+        tables.into_iter().any(|factor| matches!(factor, TableFactor::Table { name, .. } if is_input(name)))
+    })
 }
 
 impl VisitorMut for Rewrite<'_> {
     type Break = ();
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-        let reads_input = select.from.iter().any(|from| {
-            let tables = std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation));
-            tables.into_iter().any(|factor| matches!(factor, TableFactor::Table { name, .. } if is_input(name)))
-        });
-        if reads_input {
+        if reads_input(select) {
             for item in &mut select.projection {
                 if let SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) = item {
                     self.narrow(options);

@@ -13,7 +13,21 @@ use millpond_core::{Error, Result};
 /// The tables of one pond, held in memory and shared by its jobs.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
-    by_name: BTreeMap<String, Arc<MemTable>>,
+    by_name: BTreeMap<String, (Arc<MemTable>, Table)>,
+}
+
+/// One table of a pond.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    pub(crate) name: String,
+    schema: SchemaRef,
+    pub(crate) batches: Vec<RecordBatch>,
+}
+
+impl Table {
+    pub(crate) fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
 }
 
 impl Tables {
@@ -22,9 +36,11 @@ impl Tables {
     /// # Errors
     /// [`Kind::Bug`](millpond_core::Kind::Bug) when a batch does not have the schema.
     pub fn add(&mut self, name: &str, schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<()> {
+        // The batches are shared, not copied.
+        let plain = Table { name: name.to_owned(), schema: Arc::clone(&schema), batches: batches.clone() };
         let table = MemTable::try_new(schema, vec![batches])
             .map_err(|error| Error::bug(format!("failed to build table `{name}`")).because(error.strip_backtrace()))?;
-        self.by_name.insert(name.to_owned(), Arc::new(table));
+        self.by_name.insert(name.to_owned(), (Arc::new(table), plain));
         Ok(())
     }
 
@@ -33,12 +49,18 @@ impl Tables {
         self.by_name.keys().map(String::as_str)
     }
 
+    /// Those of the tables that have one of these names.
+    pub(crate) fn named(&self, names: &[String]) -> Vec<Table> {
+        let known = names.iter().filter_map(|name| self.by_name.get(name));
+        known.map(|(_, table)| table.clone()).collect()
+    }
+
     /// Makes every table known to a session.
     ///
     /// # Errors
     /// [`Kind::Bug`](millpond_core::Kind::Bug) when the session refuses one.
     pub fn register(&self, state: &SessionState) -> Result<()> {
-        for (name, table) in &self.by_name {
+        for (name, (table, _)) in &self.by_name {
             register(state, name, Arc::clone(table) as _)?;
         }
         Ok(())

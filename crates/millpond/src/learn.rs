@@ -267,6 +267,7 @@ mod tests {
                 name: "mine".into(),
                 config: sql(&propose("mine", &learned).config),
                 transform: Some(sql("select 1")),
+                dialects: Vec::new(),
                 signals: Vec::new(),
             };
             let mut problems = Problems::default();

@@ -11,6 +11,7 @@ pub mod committer;
 pub mod compaction;
 pub mod correlating;
 pub mod crash;
+pub mod engines;
 pub mod erase;
 pub mod expire;
 pub mod explain;

@@ -460,7 +460,7 @@ impl<'a> Job<'a> {
             schema_fingerprint: String::new(),
             format: String::new(),
             compression: String::new(),
-            engine: self.source.map(|source| source.engine.name().to_owned()).unwrap_or_default(),
+            engine: self.source.map(|source| source.engine().name().to_owned()).unwrap_or_default(),
             timings: Default::default(),
             memory_peak_bytes: 0,
             resources: self.grant.as_ref().map(|grant| grant.resources(&self.promotions)).unwrap_or_default(),

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use millpond_core::config::{PondConfig, Problems};
+use millpond_core::plan::Engine as EngineKind;
 use millpond_core::route::check_conflicts;
 use millpond_core::signal::Signal;
 use millpond_core::source::{Source, SourceFiles, Sql};
 use millpond_core::units::nearest;
 use millpond_core::{Error, Result};
 use millpond_engine::encode::fits;
+use millpond_engine::engine::Engines;
 use millpond_engine::prepare::{Prepared, prepare};
 use millpond_engine::run::{locations, locations_of};
 use millpond_engine::tables::Tables;
@@ -41,6 +43,8 @@ pub struct Pond {
     pub periodic: Vec<Periodic>,
     /// The Sigma correlations; `None`: it has none.
     pub correlations: Option<Arc<Correlations>>,
+    /// What runs its transforms.
+    pub engines: Engines,
     pub(crate) tables: Tables,
     prepared: BTreeMap<String, Prepared>,
 }
@@ -77,10 +81,12 @@ impl Pond {
     pub async fn check(root: &Path, problems: &mut Problems) -> Result<Option<Self>> {
         let text = read(&root.join(CONFIG_FILE))?;
         let config = PondConfig::parse(CONFIG_FILE, &text, machine_memory_bytes() / 2, problems);
-        let sources = read_sources(root, problems)?;
+        let mut sources = read_sources(root, problems)?;
         check_conflicts(&sources, problems);
         let mut periodic = read_periodic(root, problems)?;
         let Some(config) = config else { return Ok(None) };
+        sources.iter_mut().for_each(|source| source.engine = source.engine.or(Some(config.engine)));
+        let engines = Engines::new(root, &config.drivers);
         let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
         check_watched(&config, root, &names, problems);
         periodic.extend(signals::health::signals(&config.health, &names));
@@ -89,14 +95,21 @@ impl Pond {
         let correlations = Correlations::new(&rules, &config)?;
         let mut prepared = BTreeMap::new();
         for source in &sources {
-            if let Some(ready) = prepare(&Arc::new(source.clone()), &tables, problems).await {
+            let engine = match engines.get(source.engine()) {
+                Ok(engine) => engine,
+                Err(error) => {
+                    problems.add(&source.config.file, source.config.line_of("engine"), &error);
+                    continue;
+                }
+            };
+            if let Some(ready) = prepare(&Arc::new(source.clone()), &engine, &tables, problems).await {
                 prepared.insert(source.name.clone(), ready.with_rules(&rules, &correlations.correlator));
             }
         }
         check_shared_tables(&prepared, problems);
         let is_whole = prepared.len() == sources.len();
         let correlations = (!correlations.is_empty()).then(|| Arc::new(correlations));
-        let pond = Self { root: root.to_owned(), config, sources, periodic, correlations, tables, prepared };
+        let pond = Self { root: root.to_owned(), config, sources, periodic, correlations, engines, tables, prepared };
         // The tables of a source that is wrong have no columns yet.
         if is_whole {
             signals::check(&pond, problems).await;
@@ -113,6 +126,18 @@ impl Pond {
     /// A source with its planned SQL.
     pub fn prepared(&self, source: &str) -> Option<&Prepared> {
         self.prepared.get(source)
+    }
+
+    /// A source with its transform planned on another engine than its own.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when the engine cannot be loaded, or does not take the SQL.
+    pub async fn prepare_on(&self, source: &Source, engine: EngineKind) -> Result<Prepared> {
+        let mut problems = Problems::default();
+        let engine = self.engines.get(engine)?;
+        let prepared = prepare(&Arc::new(source.clone()), &engine, &self.tables, &mut problems).await;
+        problems.into_result()?;
+        prepared.ok_or_else(|| Error::bug(format!("source `{}` without problems was not planned", source.name)))
     }
 
     /// Every source with its planned SQL.
@@ -281,6 +306,12 @@ fn read_sql(root: &Path, path: &Path) -> Result<Sql> {
     Ok(Sql { file: below.to_string_lossy().replace('\\', "/"), text: read(path)? })
 }
 
+/// `transform.<engine>.sql` of a source, by engine.
+fn read_dialects(root: &Path, folder: &Path) -> Result<Vec<(EngineKind, Sql)>> {
+    let files = EngineKind::NAMES.iter().map(|(name, kind)| (*kind, folder.join(format!("transform.{name}.sql"))));
+    files.filter(|(_, path)| path.is_file()).map(|(kind, path)| Ok((kind, read_sql(root, &path)?))).collect()
+}
+
 fn read_source_files(root: &Path, folder: &Path) -> Result<SourceFiles> {
     let sql = |path: &Path| read_sql(root, path);
     let transform = folder.join("transform.sql");
@@ -289,6 +320,7 @@ fn read_source_files(root: &Path, folder: &Path) -> Result<SourceFiles> {
         name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         config: sql(&folder.join("source.toml"))?,
         transform: if transform.is_file() { Some(sql(&transform)?) } else { None },
+        dialects: read_dialects(root, folder)?,
         signals: signals.iter().filter(|path| is_sql(path)).map(|path| sql(path)).collect::<Result<_>>()?,
     })
 }
@@ -306,7 +338,7 @@ async fn load_tables(
     let (tables, failures) = tables::load(config, root, &named).await;
     let queries = || {
         let harvested = sources.iter().flat_map(|source| {
-            std::iter::once(&source.transform).chain(source.signals.iter().map(|signal| &signal.sql))
+            std::iter::once(source.own_transform()).chain(source.signals.iter().map(|signal| &signal.sql))
         });
         harvested.chain(over_lake())
     };
@@ -339,7 +371,7 @@ fn check_shared_tables(prepared: &BTreeMap<String, Prepared>, problems: &mut Pro
                         field.data_type()
                     ));
                     problems.add(
-                        &one.source.transform.file,
+                        &one.transform_sql().file,
                         1,
                         &error.hint("cast one of them, or give it another name"),
                     );

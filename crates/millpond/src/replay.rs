@@ -76,7 +76,7 @@ pub async fn select(lake: &Lake, sources: &[millpond_core::source::Source], cond
         let source = sources.iter().find(|source| source.name == receipt.source);
         hash.update(&receipt.job_id);
         // Another transform is another replay, whether or not somebody remembered to raise the version.
-        hash.update(source.map(|source| source.transform.text.as_str()).unwrap_or_default());
+        hash.update(source.map(|source| source.own_transform().text.as_str()).unwrap_or_default());
         hash.update(source.map(|source| source.config.text.as_str()).unwrap_or_default());
     }
     let id = hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();

@@ -3,7 +3,8 @@
 //! `input.*` is decoded and transformed as in a job. `expected.ndjson` holds the table's rows in order, and
 //! `expected-signals.ndjson` the signals in the order of the source's signal files, with the columns of their queries and
 //! `rule`, `title` and `severity`. In both, a row names only the columns that matter, and a column that is absent from the
-//! output equals NULL. A file that is absent is not checked.
+//! output equals NULL. A file that is absent is not checked. An engine that does not keep the order of rows is held against
+//! them by `_row`.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -118,13 +119,14 @@ async fn run_case(prepared: &Prepared, case: &Path, update: bool) -> Result<Case
     Ok(result)
 }
 
-struct Given {
-    rows: Rows,
-    signals: Rows,
-    finished: Finished,
+/// What one input gives.
+pub(crate) struct Given {
+    pub(crate) rows: Rows,
+    pub(crate) signals: Rows,
+    pub(crate) finished: Finished,
 }
 
-async fn execute(prepared: &Prepared, case: &Path) -> Result<Given> {
+pub(crate) async fn execute(prepared: &Prepared, case: &Path) -> Result<Given> {
     let input = input_of(case)?;
     let opened = File::open(&input);
     let file =
@@ -135,9 +137,20 @@ async fn execute(prepared: &Prepared, case: &Path) -> Result<Given> {
     let input = InputFile { name: &name, modified_us: WRITTEN_US, bytes: Box::new(file) };
     let finished = run(prepared, &plan(&prepared.source, MEMORY_BYTES), input, &mut sink).await?;
     finished.check_balance()?;
-    let signals: Vec<RecordBatch> = sink.signals.into_iter().flatten().collect();
-    let signals = to_rows(&signals)?.into_iter().map(unfold).collect();
-    Ok(Given { rows: to_rows(&sink.rows)?, signals, finished })
+    let in_order = |rows: Rows| if prepared.engine().support().keeps_order { rows } else { by_ordinal(rows) };
+    let mut signals = Vec::new();
+    for batches in &sink.signals {
+        signals.extend(in_order(to_rows(batches)?.into_iter().map(unfold).collect()));
+    }
+    Ok(Given { rows: in_order(to_rows(&sink.rows)?), signals, finished })
+}
+
+/// Rows in the order of the file, as expectations have them, where they tell it: for engines that give them in any.
+fn by_ordinal(mut rows: Rows) -> Rows {
+    if rows.iter().all(|row| row.get("_row").is_some_and(Value::is_i64)) {
+        rows.sort_by_key(|row| row["_row"].as_i64());
+    }
+    rows
 }
 
 /// A row of the table `signals` with the names that the signal's query gave: `fields` apart, `row` as `_row`.

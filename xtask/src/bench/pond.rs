@@ -40,6 +40,16 @@ impl Pond {
         Ok(Self(folder.to_path_buf()))
     }
 
+    /// Adds to its `millpond.toml`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn configure(&self, more: &str) -> Result {
+        let path = self.0.join("millpond.toml");
+        let text = fs::read_to_string(&path).context(|| format!("cannot read `{}`", path.display()))?;
+        write(&path, &(text + more))
+    }
+
     /// The table that the source writes.
     pub(super) fn table(&self) -> PathBuf {
         self.0.join("lake").join(TABLE)

@@ -16,6 +16,7 @@ pub(super) enum Part {
     Table,
     Stages,
     Sigma,
+    Engines,
 }
 
 impl Part {
@@ -24,6 +25,7 @@ impl Part {
             Self::Table => "<!-- begin: written by `cargo xtask bench` -->\n",
             Self::Stages => "<!-- begin: stages, written by `cargo xtask bench` -->\n",
             Self::Sigma => "<!-- begin: sigma, written by `cargo xtask bench --sigma` -->\n",
+            Self::Engines => "<!-- begin: engines, written by `cargo xtask bench --case engines` -->\n",
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Peers that are Python packages, together in one virtual environment.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::Peers;
+use super::{Peers, lock};
 use crate::error::{Context, Error, Result};
 use crate::{cache, process};
 
@@ -26,7 +26,7 @@ pub(super) fn ensure() -> (Peers, Vec<Error>) {
     let has = |pin: &str| venv.installed.iter().any(|installed| installed == pin);
     let python = READERS.iter().all(|pin| has(pin)).then(|| venv.executable("python"));
     let ministack = has(MINISTACK).then(|| venv.executable("ministack"));
-    (Peers { python, ministack }, problems)
+    (Peers { python, ministack, ..Peers::default() }, problems)
 }
 
 /// A virtual environment and the pins that are installed in it.
@@ -78,13 +78,6 @@ impl Venv {
     fn executable(&self, name: &str) -> PathBuf {
         self.folder.join("bin").join(name)
     }
-}
-
-/// Holds off another run that installs at the same time, until the file is closed.
-fn lock(path: &Path) -> Result<File> {
-    let file = File::create(path).context(|| format!("cannot create `{}`", path.display()))?;
-    file.lock().context(|| format!("cannot lock `{}`", path.display()))?;
-    Ok(file)
 }
 
 fn find_python() -> Result<&'static str> {

@@ -5,6 +5,7 @@ mod check;
 mod correlations;
 mod crash;
 mod demo;
+mod engines;
 mod http;
 mod hunt;
 mod lake;

@@ -1,4 +1,5 @@
 //! With others: tables read by foreign readers, objects in a store that speaks S3.
 
+mod engines;
 mod foreign_reader;
 mod object_store;

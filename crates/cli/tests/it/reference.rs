@@ -31,6 +31,8 @@ const COMMANDS: [&[&str]; 31] = [
     &["alerts", "list"],
     &["alerts", "send"],
     &["alerts", "test"],
+    &["engines"],
+    &["engines", "diff"],
     &["erase"],
     &["hunt"],
     &["source"],
@@ -74,6 +76,7 @@ fn the_configurations_of_the_reference_are_right() {
             name: "example".into(),
             config: sql(&text),
             transform: Some(sql("select 1")),
+            dialects: Vec::new(),
             signals: Vec::new(),
         };
         Source::parse(&files, &mut problems);

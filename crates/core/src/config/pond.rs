@@ -9,6 +9,7 @@ use crate::columns::Column;
 use crate::error::{Error, Result};
 use crate::glob::Glob;
 use crate::lane::{Lane, Lanes};
+use crate::plan::Engine;
 use crate::units::parse_ms;
 
 /// The pond's own settings, as written in `millpond.toml`.
@@ -34,6 +35,10 @@ pub struct PondConfig {
     pub lanes: Vec<Lane>,
     /// Files that may share their outputs and their pending commit.
     pub group_files: u64,
+    /// The engine of sources that do not name one.
+    pub engine: Engine,
+    /// Where the shared libraries of engines are.
+    pub drivers: Vec<(Engine, Driver)>,
     /// What SQL may name in quotes.
     pub allow: Allow,
     /// How the sources are watched.
@@ -63,6 +68,17 @@ pub enum Input {
         /// The URL of an SQS queue, or `sqs://NAME`.
         url: String,
     },
+}
+
+/// The shared library of an engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Driver {
+    /// A path, relative to the pond, or the name of an ADBC driver manifest; `None`: the manifest of the engine's name.
+    pub library: Option<String>,
+    /// The function that sets the driver up, where the library does not have the usual one.
+    pub entrypoint: Option<String>,
+    /// Libraries that are opened before it, with their symbols for all to see.
+    pub preload: Vec<String>,
 }
 
 /// Files and URLs that SQL may name as tables: glob patterns over the text between the quotes.
@@ -129,6 +145,8 @@ impl PondConfig {
             jobs: None,
             lanes: parse_lanes(&mut top, problems),
             group_files: GROUP_FILES,
+            engine: Engine::default(),
+            drivers: Vec::new(),
             allow: Allow::default(),
             health: Health::default(),
             enrich: Vec::new(),
@@ -142,6 +160,9 @@ impl PondConfig {
         }
         if let Some(section) = top.section(problems, "budget") {
             config.parse_budget(section, problems);
+        }
+        if let Some(section) = top.section(problems, "engine") {
+            config.parse_engines(section, problems);
         }
         if let Some(mut section) = top.section(problems, "tables") {
             let line = section.line_of_key("allow");
@@ -181,6 +202,30 @@ impl PondConfig {
             Input::Place { url, .. } => Some(url.as_str()),
             Input::Queue { .. } => None,
         })
+    }
+
+    /// `[engine]` with the default, and a section below it for each engine that is a shared library.
+    fn parse_engines(&mut self, mut section: Section<'_>, problems: &mut Problems) {
+        if let Some(engine) = section.choice(problems, "default", &Engine::NAMES) {
+            self.engine = engine;
+        }
+        for engine in [Engine::DuckDb, Engine::ChDb] {
+            let Some(mut own) = section.section(problems, engine.name()) else { continue };
+            let driver = Driver {
+                library: own.text(problems, "driver"),
+                entrypoint: own.text(problems, "entrypoint"),
+                preload: own.texts(problems, "preload").unwrap_or_default(),
+            };
+            own.finish(problems);
+            self.drivers.push((engine, driver));
+        }
+        section.finish(problems);
+    }
+
+    /// Where the library of an engine is, as the pond says.
+    pub fn driver(&self, engine: Engine) -> Driver {
+        let named = self.drivers.iter().find(|(of, _)| *of == engine);
+        named.map(|(_, driver)| driver.clone()).unwrap_or_default()
     }
 
     fn parse_budget(&mut self, mut section: Section<'_>, problems: &mut Problems) {
@@ -316,6 +361,24 @@ mod tests {
         assert_eq!(kept, [("signals".to_owned(), 400), ("portal".to_owned(), 30)]);
         let (_, problems) = parse("[lake.retention]\nsignals = '36 h'\n");
         assert!(problems[0].contains("a table cannot keep its rows for `36 h`"), "{problems:?}");
+    }
+
+    #[test]
+    fn engines_are_named_with_their_libraries() {
+        let (config, problems) = parse(
+            "[engine]\ndefault = 'chdb'\n[engine.chdb]\ndriver = 'lib/_chdb.so'\npreload = ['libpython3.so']\n\
+             [engine.duckdb]\nentrypoint = 'init'\n",
+        );
+        assert!(problems.is_empty(), "{problems:?}");
+        let config = config.expect("config");
+        assert_eq!(config.engine, Engine::ChDb);
+        let chdb =
+            Driver { library: Some("lib/_chdb.so".into()), entrypoint: None, preload: vec!["libpython3.so".into()] };
+        assert_eq!(config.driver(Engine::ChDb), chdb);
+        assert_eq!(config.driver(Engine::DuckDb).entrypoint.as_deref(), Some("init"));
+        let (_, problems) = parse("[engine]\ndefault = 'velox'\n[engine.postgres]\ndriver = 'x'\n");
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].contains("velox") && problems[1].contains("unknown key `postgres`"), "{problems:?}");
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl SourceTruth {
             Work::Streaming => 0.0,
             Work::Keys => 0.08 * decoded,
             Work::Spilling => 0.5 * decoded,
-            Work::Holding => 0.8 * decoded,
+            Work::Holding | Work::Outside => 0.8 * decoded,
         };
         let memory = 4e6 + (decoded.min(22e6) + held) * self.memory * dice.factor(0.08);
         File {

@@ -266,8 +266,13 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn options_of_a_source() {
     let config = "[format]\ntype = 'csv'\nescape = '\\'\nskip = 2\nbrackets = true\nencoding = 'latin1'\n";
     let sql = |text: &str| Sql { file: "source.toml".into(), text: text.into() };
-    let files =
-        SourceFiles { name: "x".into(), config: sql(config), transform: Some(sql("select 1")), signals: Vec::new() };
+    let files = SourceFiles {
+        name: "x".into(),
+        config: sql(config),
+        transform: Some(sql("select 1")),
+        dialects: Vec::new(),
+        signals: Vec::new(),
+    };
     let mut problems = Problems::default();
     let source = Source::parse(&files, &mut problems).unwrap_or_else(|| panic!("{:?}", problems.found));
     let expected = Delimited { escape: Some(b'\\'), skip: 2, brackets: true, ..Delimited::csv() };

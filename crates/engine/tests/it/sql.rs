@@ -10,6 +10,7 @@ use millpond_core::plan::plan;
 use millpond_core::source::{Source, SourceFiles, Sql};
 use millpond_core::{Kind, Result};
 use millpond_engine::decode::Reject;
+use millpond_engine::engine::{DataFusion, Engine};
 use millpond_engine::prepare::{Prepared, prepare};
 use millpond_engine::rules::RuleMatch;
 use millpond_engine::run::{Finished, InputFile, Sink, explain, run};
@@ -51,6 +52,7 @@ fn source(config: &str, transform: &str, signals: &[&str]) -> Arc<Source> {
         name: "t".into(),
         config: sql("source.toml", config),
         transform: Some(sql("transform.sql", transform)),
+        dialects: Vec::new(),
         signals: signals.iter().map(|text| sql("signal.sql", text)).collect(),
     };
     let mut problems = Problems::default();
@@ -59,8 +61,13 @@ fn source(config: &str, transform: &str, signals: &[&str]) -> Arc<Source> {
 
 pub(crate) fn prepared(config: &str, transform: &str, signals: &[&str]) -> Result<Prepared, Vec<String>> {
     let mut problems = Problems::default();
-    let ready =
-        futures::executor::block_on(prepare(&source(config, transform, signals), &Tables::default(), &mut problems));
+    let engine: Arc<dyn Engine> = Arc::new(DataFusion);
+    let ready = futures::executor::block_on(prepare(
+        &source(config, transform, signals),
+        &engine,
+        &Tables::default(),
+        &mut problems,
+    ));
     ready.ok_or_else(|| problems.found.iter().map(ToString::to_string).collect())
 }
 
