@@ -30,10 +30,7 @@ impl Beside {
         let lake = || Arc::clone(&node.lake);
         let alerter = match node.pond.config.alerting.policies.is_empty() {
             true => None,
-            // A destination `stdout` is the function's log.
-            false => {
-                Some(Alerter::new(lake(), &node.pond.root, Surroundings::system(|line| Ok(tracing::info!("{line}"))))?)
-            }
+            false => Some(Alerter::new(lake(), &node.pond.root, Surroundings::system(print))?),
         };
         Ok(Self {
             correlating: Correlating::new(lake(), node.clock.clone()),
@@ -74,6 +71,12 @@ impl Beside {
             log(alerter.pass(&self.node.pond.config).await.map(|passed| passed.lines()));
         }
     }
+}
+
+/// What a destination `stdout` prints goes to the function's log.
+fn print(line: &str) -> Result<()> {
+    tracing::info!("{line}");
+    Ok(())
 }
 
 fn log(lines: Result<Vec<String>>) {
