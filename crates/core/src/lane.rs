@@ -113,8 +113,8 @@ pub struct Promotion {
     pub needed_bytes: u64,
 }
 
-/// Memory of the process itself in a function of its own: program, runtime, what is fetched ahead. Measured as the peak
-/// of resident memory less what jobs allocated: `docs/guide/resources.md`.
+/// Memory of the process itself in a function of its own: program, runtime, what is fetched ahead. An assumption on the safe
+/// side of the peaks in `docs/guide/resources.md`; a test holds jobs to it under a limit that the kernel enforces.
 const PROCESS_BYTES: u64 = 64 << 20;
 /// A job may exceed its memory by a quarter for a moment, between two looks at it.
 const OVERSHOOT_DIVISOR: u64 = 4;
