@@ -43,7 +43,7 @@ pub async fn explain(pond: &Pond, lake: &Lake, stores: &Stores, object: &Object)
         "receipts": receipts(lake, object).await?,
     });
     if let Some(prepared) = prepared {
-        told["plan"] = plan_of(pond, prepared);
+        told["plan"] = plan_of(prepared);
         told["columns"] = columns_of(prepared);
         told["query_plan"] = run::explain(prepared).await?.into();
         told["format"] = match look(pond, stores, object, prepared).await {
@@ -76,13 +76,13 @@ pub async fn find(pond: &Pond, stores: &Stores, name: &str, folder: &Path) -> Re
     Err(Error::bad_input(format!("nothing at `{name}`")).hint("name a file, a URL, or a key below an input"))
 }
 
-fn plan_of(pond: &Pond, prepared: &Prepared) -> Value {
-    let plan = plan(&prepared.source, pond.config.job_memory_bytes);
+/// What does not depend on the object; `memory_bytes` is null where its lane decides.
+fn plan_of(prepared: &Prepared) -> Value {
     json!({
         "source_version": prepared.source.version,
         "table": prepared.source.table,
-        "engine": plan.engine.name(),
-        "memory_bytes": plan.memory_bytes,
+        "engine": prepared.source.engine().name(),
+        "memory_bytes": prepared.source.memory_bytes,
         "signals": prepared.source.signals.iter().map(|signal| signal.name.clone()).collect::<Vec<_>>(),
     })
 }
@@ -177,11 +177,14 @@ pub fn to_text(told: &Value) -> String {
     }
     if !told["plan"].is_null() {
         let plan = &told["plan"];
-        let memory = format_bytes(plan["memory_bytes"].as_u64().unwrap_or(0));
+        let memory = match plan["memory_bytes"].as_u64() {
+            Some(bytes) => format!("memory {}", format_bytes(bytes)),
+            None => "memory of its lane".to_owned(),
+        };
         line(
             "plan",
             format!(
-                "version {}, engine {}, memory {memory}, table `{}`",
+                "version {}, engine {}, {memory}, table `{}`",
                 plan["source_version"],
                 text(&plan["engine"]),
                 text(&plan["table"])
