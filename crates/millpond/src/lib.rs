@@ -32,6 +32,7 @@ pub mod pond;
 mod put;
 pub mod query;
 pub mod queue;
+pub mod recognize;
 pub mod replay;
 mod rewrite;
 pub mod rules;

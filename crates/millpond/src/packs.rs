@@ -15,6 +15,15 @@ pub fn names() -> Vec<&'static str> {
     names
 }
 
+/// Each pack's name and its `source.toml`, in the order of the names.
+pub fn configs() -> Vec<(&'static str, &'static str)> {
+    let config = |name: &'static str| {
+        let file = PACKS.get_file(Path::new(name).join("source.toml"))?;
+        Some((name, file.contents_utf8()?))
+    };
+    names().into_iter().filter_map(config).collect()
+}
+
 /// Copies a pack into a pond's `sources` folder.
 ///
 /// # Errors
