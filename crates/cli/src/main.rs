@@ -15,6 +15,7 @@ mod init;
 mod lake;
 mod output;
 mod plan;
+mod preview;
 mod progress;
 mod quarantine;
 mod query;

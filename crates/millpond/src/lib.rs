@@ -29,6 +29,7 @@ pub mod packs;
 pub mod pipeline;
 pub mod planner;
 pub mod pond;
+pub mod preview;
 mod put;
 pub mod query;
 pub mod queue;

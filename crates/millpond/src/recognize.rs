@@ -166,12 +166,13 @@ impl Candidates {
     /// Says what bytes are. What cannot be read is told in the verdict.
     pub fn recognise(&self, input: Box<dyn Read + Send>, name: &str) -> Verdict {
         match sample(input, name, RECORDS_LOOKED_AT) {
-            Ok(sample) => self.judge(sample),
+            Ok(sample) => self.judge(&sample),
             Err(error) => Verdict::unread(error.chain()),
         }
     }
 
-    fn judge(&self, sample: Sample) -> Verdict {
+    /// Says what a file is whose first records these are.
+    pub fn judge(&self, sample: &Sample) -> Verdict {
         let sets: Vec<&[Recognizer]> = self.entries.iter().map(|entry| entry.recognizers.as_slice()).collect();
         let records: Vec<Record<'_>> =
             sample.records.iter().map(|record| Record { fields: &record.fields, raw: &record.raw }).collect();
@@ -187,8 +188,8 @@ impl Candidates {
             records: records.len(),
             format: sample.format,
             fields: fields.into_iter().flat_map(|fields| fields.keys().cloned()).collect(),
-            compression: sample.compression,
-            error: sample.error,
+            compression: sample.compression.clone(),
+            error: sample.error.clone(),
         }
     }
 

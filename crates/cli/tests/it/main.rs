@@ -15,6 +15,7 @@ mod pond;
 mod query;
 mod queue;
 mod readme;
+mod recognize;
 mod reference;
 mod replay;
 mod run;
