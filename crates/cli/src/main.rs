@@ -107,7 +107,7 @@ async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
         Command::Engines(arguments) => engines::run(pond, arguments).await,
         Command::Hunt(arguments) => hunt::run(pond, &arguments).await,
         Command::Signals(arguments) => signals::run(pond, arguments.command).await,
-        Command::Source(arguments) => source::run(pond, arguments.command),
+        Command::Source(arguments) => source::run(pond, arguments.command).await,
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Sigma(arguments) => sigma::run(&arguments.command),
     }

@@ -78,6 +78,11 @@ impl Pattern {
         })
     }
 
+    /// The expression that a text has a match of when it is this one.
+    pub fn exactly(text: &str) -> String {
+        format!("^{}$", regex::escape(text))
+    }
+
     fn is_in(&self, text: &str) -> bool {
         self.0.is_match(text)
     }

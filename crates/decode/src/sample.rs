@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch, StringArray};
 use millpond_core::columns::SystemColumn;
-use millpond_core::format::{Compression, DecodeLimits, DecodeRequest, Format, Packing};
+use millpond_core::format::{DecodeLimits, DecodeRequest, Format};
 use millpond_core::{Error, Result};
 use serde_json::{Map, Value};
 
@@ -43,33 +43,40 @@ pub struct SampledRecord {
     pub fields: Map<String, Value>,
     /// The start of its text as it stands in the file.
     pub raw: String,
+    /// Whether it could not be read.
+    pub is_refused: bool,
 }
 
-/// Reads up to `records_max` records. A file that is damaged gives those before the damage.
+/// What is asked of a file.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// How its records are read.
+    pub format: Format,
+    /// Records, at most.
+    pub records_max: usize,
+    /// Bytes of each record's text, at most.
+    pub text_bytes_max: usize,
+}
+
+impl Asked {
+    /// The first records in the format that the file shows, with the start of their text.
+    pub fn first(records_max: usize) -> Self {
+        Self { format: Format::Auto, records_max, text_bytes_max: TEXT_BYTES }
+    }
+}
+
+/// Reads the first records of a file. One that is damaged gives those before the damage.
 ///
 /// # Errors
 /// [`Kind::BadInput`](millpond_core::Kind::BadInput) for a file that has no reader, or of which nothing can be read.
-pub fn sample(input: Box<dyn Read + Send>, name: &str, records_max: usize) -> Result<Sample> {
-    sample_packed(input, name, None, records_max)
-}
-
-/// As [`sample`], for a file whose compression is known, because its content does not show it.
-///
-/// # Errors
-/// As [`sample`].
-pub fn sample_packed(
-    input: Box<dyn Read + Send>,
-    name: &str,
-    compression: Option<Compression>,
-    records_max: usize,
-) -> Result<Sample> {
-    let mut decoder = Decoder::open(input, request(name, compression, records_max))?;
+pub fn sample(input: Box<dyn Read + Send>, name: &str, asked: &Asked) -> Result<Sample> {
+    let mut decoder = Decoder::open(input, request(name, asked))?;
     let mut sample = Sample::default();
     let mut refused = Vec::new();
-    let ended = read(&mut decoder, &mut sample, &mut refused, records_max);
-    sample.is_whole = matches!(ended, Ok(true)) && sample.records.len() + refused.len() <= records_max;
+    let ended = read(&mut decoder, &mut sample, &mut refused, asked);
+    sample.is_whole = matches!(ended, Ok(true)) && sample.records.len() + refused.len() <= asked.records_max;
     sample.records.extend(refused);
-    sample.records.truncate(records_max);
+    sample.records.truncate(asked.records_max);
     let summary = decoder.summary();
     sample.format = summary.format;
     sample.compression.clone_from(&summary.compression);
@@ -82,45 +89,43 @@ pub fn sample_packed(
     Ok(sample)
 }
 
-fn request(name: &str, compression: Option<Compression>, records_max: usize) -> DecodeRequest {
+fn request(name: &str, asked: &Asked) -> DecodeRequest {
     let limits = DecodeLimits { decompressed_bytes_max: DECODED_BYTES_MAX, ..DecodeLimits::default() };
     DecodeRequest {
         system: vec![SystemColumn::Rest, SystemColumn::Raw, SystemColumn::File],
-        packing: Packing { compression, encoding: None },
         limits,
-        batch_rows: records_max.max(1),
-        ..DecodeRequest::new(Format::Auto, Vec::new(), name)
+        batch_rows: asked.records_max.max(1),
+        ..DecodeRequest::new(asked.format.clone(), Vec::new(), name)
     }
 }
 
 /// Reads batches until there are enough records (`false`) or no more (`true`).
-fn read(
-    decoder: &mut Decoder,
-    sample: &mut Sample,
-    refused: &mut Vec<SampledRecord>,
-    records_max: usize,
-) -> Result<bool> {
+fn read(decoder: &mut Decoder, sample: &mut Sample, refused: &mut Vec<SampledRecord>, asked: &Asked) -> Result<bool> {
     loop {
         let batch = decoder.next_batch()?;
         // Damage of the file itself is no record.
         let rejects = decoder.take_rejects().into_iter().filter(|reject| reject.row.is_some());
-        refused.extend(rejects.map(|reject| SampledRecord { fields: Map::new(), raw: start_of(&reject.raw) }));
+        refused.extend(rejects.map(|reject| SampledRecord {
+            fields: Map::new(),
+            raw: start_of(&reject.raw, asked.text_bytes_max),
+            is_refused: true,
+        }));
         let Some(batch) = batch else { return Ok(true) };
-        add(&batch, decoder, sample)?;
-        let is_enough = sample.records.len() + refused.len() >= records_max;
+        add(&batch, decoder, sample, asked.text_bytes_max)?;
+        let is_enough = sample.records.len() + refused.len() >= asked.records_max;
         if is_enough || decoder.summary().decoded_bytes >= DECODED_BYTES_ENOUGH {
             return Ok(false);
         }
     }
 }
 
-fn start_of(raw: &[u8]) -> String {
-    String::from_utf8_lossy(&raw[..raw.len().min(TEXT_BYTES)]).into_owned()
+fn start_of(raw: &[u8], bytes_max: usize) -> String {
+    String::from_utf8_lossy(&raw[..raw.len().min(bytes_max)]).into_owned()
 }
 
 /// Adds the records of a batch. Text formats leave fields without a value out of `_rest`, and a header has them all the
 /// same: they are NULL.
-fn add(batch: &RecordBatch, decoder: &Decoder, sample: &mut Sample) -> Result<()> {
+fn add(batch: &RecordBatch, decoder: &Decoder, sample: &mut Sample, text_bytes_max: usize) -> Result<()> {
     let [rest, raw, file] = [0, 1, 2].map(|index| batch.column(index).as_any().downcast_ref::<StringArray>());
     let (Some(rest), Some(raw), Some(file)) = (rest, raw, file) else {
         return Err(Error::bug("failed to sample a file: `_rest`, `_raw` or `_file` is not text"));
@@ -130,10 +135,10 @@ fn add(batch: &RecordBatch, decoder: &Decoder, sample: &mut Sample) -> Result<()
     let first = sample.records.len();
     for row in 0..batch.num_rows() {
         let fields = text(rest, row).and_then(|text| serde_json::from_str::<Map<String, Value>>(&text).ok());
-        let raw = text(raw, row).map(|text| start_of(text.as_bytes())).unwrap_or_default();
+        let raw = text(raw, row).map(|text| start_of(text.as_bytes(), text_bytes_max)).unwrap_or_default();
         let fields = fields.unwrap_or_default();
         headers.note(file.value(row), &fields);
-        sample.records.push(SampledRecord { fields, raw });
+        sample.records.push(SampledRecord { fields, raw, is_refused: false });
     }
     for (row, record) in sample.records[first..].iter_mut().enumerate() {
         headers.complete(file.value(row), &mut record.fields);

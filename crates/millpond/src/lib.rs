@@ -37,6 +37,7 @@ pub mod recognize;
 pub mod replay;
 mod rewrite;
 pub mod rules;
+pub mod scaffold;
 pub mod scan;
 pub mod signals;
 pub mod source_test;

@@ -12,7 +12,7 @@ use millpond_core::recognize::{
 };
 use millpond_core::source::Source;
 use millpond_core::{Error, Result};
-use millpond_engine::decode::sample::{Sample, sample};
+use millpond_engine::decode::sample::{Asked, Sample, sample};
 use serde::Serialize;
 
 use crate::packs;
@@ -165,7 +165,7 @@ impl Candidates {
 
     /// Says what bytes are. What cannot be read is told in the verdict.
     pub fn recognise(&self, input: Box<dyn Read + Send>, name: &str) -> Verdict {
-        match sample(input, name, RECORDS_LOOKED_AT) {
+        match sample(input, name, &Asked::first(RECORDS_LOOKED_AT)) {
             Ok(sample) => self.judge(&sample),
             Err(error) => Verdict::unread(error.chain()),
         }

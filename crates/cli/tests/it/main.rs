@@ -20,6 +20,7 @@ mod reference;
 mod replay;
 mod run;
 mod samples;
+mod scaffold;
 mod serve;
 mod sigma;
 mod signals;

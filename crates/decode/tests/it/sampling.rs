@@ -3,11 +3,11 @@
 use std::io::{Cursor, Write};
 
 use millpond_core::Kind;
-use millpond_decode::sample::{Sample, sample};
+use millpond_decode::sample::{Asked, Sample, sample};
 use proptest::prelude::*;
 
 fn sampled(bytes: &[u8]) -> millpond_core::Result<Sample> {
-    sample(Box::new(Cursor::new(bytes.to_vec())), "x", 200)
+    sample(Box::new(Cursor::new(bytes.to_vec())), "x", &Asked::first(200))
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -10,7 +10,7 @@ use millpond_core::event::Event;
 use millpond_core::recognize::RECORDS_LOOKED_AT;
 use millpond_core::route::source_of;
 use millpond_core::{Error, Result};
-use millpond_engine::decode::sample::{Sample, sample};
+use millpond_engine::decode::sample::{Asked, Sample, sample};
 
 use super::Worker;
 use crate::pipeline::{is_done, open_object};
@@ -101,7 +101,8 @@ impl Worker {
             Err(error) => return Err(Error::transient(format!("failed to look into `{uri}`")).because(error)),
         };
         let name = uri.to_owned();
-        let sampled = self.threads.handle().spawn_blocking(move || sample(reader, &name, RECORDS_LOOKED_AT)).await;
+        let sampled =
+            self.threads.handle().spawn_blocking(move || sample(reader, &name, &Asked::first(RECORDS_LOOKED_AT))).await;
         match sampled {
             Ok(sample) => Ok(sample.ok()),
             Err(error) => {
