@@ -245,7 +245,7 @@ fn fit(candidate: usize, recognizers: &[Recognizer], format: &str, records: &[Re
 
 /// A share of records, in percent; only all of them are 100.
 pub fn confidence(records: usize, of: usize) -> u8 {
-    if of == 0 { 0 } else { (records.min(of) * 100 / of) as u8 }
+    (records.min(of) * 100).checked_div(of).unwrap_or(0) as u8
 }
 
 #[cfg(test)]
