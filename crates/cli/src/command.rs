@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Signals(SignalsArguments),
     /// List the SQL engines, check and time them, or compare what they make of the sources' tests
     Engines(crate::engines::Arguments),
+    /// Tell what files are, by their content, and how sure that is
+    Recognize(crate::recognize::Arguments),
     /// Work on sources
     Source(SourceArguments),
     /// Match files with Sigma rules, without a pond

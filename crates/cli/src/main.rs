@@ -15,10 +15,12 @@ mod init;
 mod lake;
 mod output;
 mod plan;
+mod preview;
 mod progress;
 mod quarantine;
 mod query;
 mod receipts;
+mod recognize;
 mod replay;
 mod run;
 mod scan;
@@ -101,10 +103,11 @@ async fn dispatch(cli: Cli) -> millpond_core::Result<ExitCode> {
         Command::Lake(arguments) => lake::run(pond, arguments.command).await,
         Command::Alerts(arguments) => alerts::run(pond, arguments.command).await,
         Command::Erase(arguments) => erase::run(pond, &arguments).await,
+        Command::Recognize(arguments) => recognize::run(pond, &arguments),
         Command::Engines(arguments) => engines::run(pond, arguments).await,
         Command::Hunt(arguments) => hunt::run(pond, &arguments).await,
         Command::Signals(arguments) => signals::run(pond, arguments.command).await,
-        Command::Source(arguments) => source::run(pond, arguments.command),
+        Command::Source(arguments) => source::run(pond, arguments.command).await,
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Sigma(arguments) => sigma::run(&arguments.command),
     }

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use millpond::committer::Committed;
 use millpond::worker::{Progress, Summary};
 use millpond_core::Error;
+use millpond_core::balance::Balance;
 use millpond_core::event::Event;
 use millpond_core::receipt::{Receipt, Status};
 use millpond_core::units::{format_bytes, format_count, format_us};
@@ -259,6 +260,29 @@ pub(crate) fn summary_text(summary: &Summary, elapsed: Duration) -> String {
             files.push(format!("{} {what}", format_count(count)));
         }
     }
+    let rows = match summary.unbalanced {
+        0 => rows_text(balance),
+        _ => format!("{} (NOT every row is accounted for)", rows_by_fate(balance)),
+    };
+    format!(
+        "files    {}: {}\nrows     {}\nsignals  {}\nbytes    {} read, {} decoded, {} written in {}\n",
+        format_count(summary.found),
+        files.join(", "),
+        rows,
+        format_count(summary.signals),
+        format_bytes(summary.bytes_in),
+        format_bytes(summary.bytes_decoded),
+        format_bytes(summary.bytes_out),
+        format_us(elapsed.as_micros() as u64),
+    )
+}
+
+/// Rows by fate, where all are accounted for.
+pub(crate) fn rows_text(balance: &Balance) -> String {
+    format!("{} (every row is accounted for)", rows_by_fate(balance))
+}
+
+fn rows_by_fate(balance: &Balance) -> String {
     let mut rows =
         vec![format!("{} in", format_count(balance.rows_in)), format!("{} out", format_count(balance.rows_out))];
     for (count, what) in [
@@ -272,19 +296,7 @@ pub(crate) fn summary_text(summary: &Summary, elapsed: Duration) -> String {
             rows.push(format!("{} {what}", format_count(count)));
         }
     }
-    let balances =
-        if summary.unbalanced == 0 { "every row is accounted for" } else { "NOT every row is accounted for" };
-    format!(
-        "files    {}: {}\nrows     {} ({balances})\nsignals  {}\nbytes    {} read, {} decoded, {} written in {}\n",
-        format_count(summary.found),
-        files.join(", "),
-        rows.join(", "),
-        format_count(summary.signals),
-        format_bytes(summary.bytes_in),
-        format_bytes(summary.bytes_decoded),
-        format_bytes(summary.bytes_out),
-        format_us(elapsed.as_micros() as u64),
-    )
+    rows.join(", ")
 }
 
 /// A bar for a known number of files; nothing where stderr is no terminal.

@@ -14,7 +14,7 @@ use millpond::store::Stores;
 use millpond::worker::{Commits, Progress, Summary, Worker};
 use millpond_core::Result;
 
-use crate::{alerts, output, progress, serve, stop};
+use crate::{alerts, output, preview, progress, serve, stop};
 
 /// Some files or records are in quarantine.
 const QUARANTINED: u8 = 3;
@@ -29,7 +29,8 @@ pub(crate) const EXIT_CODES: &str = "Exit codes: 0 all is in the lake; 1 the run
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
-    /// Files, folders or URLs to process instead of the pond's inputs
+    /// Files, folders or URLs to process instead of the pond's inputs; those that no source matches are recognised by
+    /// their content. Outside any pond, the shipped packs' rows of them are printed and nothing is kept
     #[arg(value_name = "FILE")]
     files: Vec<String>,
     /// Take what is there and end, instead of watching
@@ -48,6 +49,9 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(pond: Option<&Path>, arguments: Arguments) -> Result<ExitCode> {
     let started = Instant::now();
+    if pond.is_none() && !arguments.files.is_empty() && Pond::find(Path::new(".")).is_err() {
+        return preview::run(&arguments.files, arguments.json, QUARANTINED).await;
+    }
     let pond = load(pond).await?;
     let progress = Arc::new(Metrics::new(progress::choose(arguments.json)));
     let mut worker = Worker::open(pond, progress.clone(), stop::on_signal(), commits(arguments.no_commit)).await?;

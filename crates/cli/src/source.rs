@@ -8,6 +8,8 @@ use clap::Subcommand;
 use millpond::learn::{Proposal, propose};
 use millpond::packs;
 use millpond::pond::Pond;
+use millpond::scaffold::scaffold;
+use millpond::source_test::run_tests;
 use millpond_core::format::DecodeLimits;
 use millpond_core::{Error, Result};
 use millpond_engine::decode::learn::learn;
@@ -25,6 +27,14 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME")]
         write: Option<String>,
     },
+    /// Make a source from a sample: columns, a first transform, a README, and a test of the first records that passes
+    New {
+        /// Its name, such as `vendor-product`
+        name: String,
+        /// The sample
+        #[arg(long, value_name = "FILE")]
+        like: String,
+    },
     /// List the shipped packs
     Packs,
     /// Copy a shipped pack into the pond
@@ -34,10 +44,11 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) fn run(pond: Option<&Path>, command: Command) -> Result<ExitCode> {
+pub(crate) async fn run(pond: Option<&Path>, command: Command) -> Result<ExitCode> {
     let root = || Pond::find(pond.unwrap_or(Path::new(".")));
     match command {
         Command::Learn { files, write } => learn_source(&files, write.as_deref(), root)?,
+        Command::New { name, like } => new_source(&root()?, &name, &like).await?,
         Command::Packs => packs::names().iter().try_for_each(|name| output::print(&format!("{name}\n")))?,
         Command::Add { pack } => {
             packs::install(&pack, &root()?.join("sources"))?;
@@ -48,11 +59,7 @@ pub(crate) fn run(pond: Option<&Path>, command: Command) -> Result<ExitCode> {
 }
 
 fn learn_source(files: &[String], write: Option<&str>, root: impl Fn() -> Result<std::path::PathBuf>) -> Result<()> {
-    let opened = files.iter().map(|file| {
-        let opened = std::fs::File::open(file);
-        let opened = opened.map_err(|error| Error::bad_input(format!("failed to open `{file}`")).because(error))?;
-        Ok((file.clone(), Box::new(opened) as Box<dyn Read + Send>))
-    });
+    let opened = files.iter().map(|file| Ok((file.clone(), open(file)?)));
     let learned = learn(opened.collect::<Result<Vec<_>>>()?, DecodeLimits::default())?;
     let proposal = propose(write.unwrap_or("my-source"), &learned);
     match write {
@@ -61,14 +68,42 @@ fn learn_source(files: &[String], write: Option<&str>, root: impl Fn() -> Result
     }
 }
 
+fn open(file: &str) -> Result<Box<dyn Read + Send>> {
+    let opened = std::fs::File::open(file);
+    let opened = opened.map_err(|error| Error::bad_input(format!("failed to open `{file}`")).because(error))?;
+    Ok(Box::new(opened))
+}
+
+/// Writes a source, and what its test gives as what is expected of it.
+async fn new_source(root: &Path, name: &str, like: &str) -> Result<()> {
+    let files = scaffold(name, like, &|| open(like))?;
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    write_files(&root.join("sources").join(name), &files)?;
+    run_tests(&Pond::load(root).await?, Some(name), true).await?;
+    eprintln!("made `sources/{name}`: `millpond check` and `millpond test {name}` pass as it is");
+    eprintln!(
+        "  its test holds records of `{like}` as they were: remove what is secret, then `millpond test {name} --update`"
+    );
+    eprintln!("  next: its `[[match]]`, what `transform.sql` calls its columns, and its README");
+    Ok(())
+}
+
 fn write_source(folder: &Path, name: &str, proposal: &Proposal) -> Result<()> {
+    write_files(folder, &[("source.toml", &proposal.config), ("transform.sql", &proposal.transform)])?;
+    eprintln!("wrote `sources/{name}`: set its `[[match]]`, then `millpond check`");
+    Ok(())
+}
+
+/// Writes the files of a source that is not there yet.
+fn write_files(folder: &Path, files: &[(&str, &str)]) -> Result<()> {
     if folder.exists() {
         return Err(Error::bad_config(format!("`{}` is there already", folder.display())).hint("choose another name"));
     }
     let failed = |error| Error::bad_config(format!("failed to write `{}`", folder.display())).because(error);
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    std::fs::write(folder.join("source.toml"), &proposal.config).map_err(failed)?;
-    std::fs::write(folder.join("transform.sql"), &proposal.transform).map_err(failed)?;
-    eprintln!("wrote `sources/{name}`: set its `[[match]]`, then `millpond check`");
+    for (path, text) in files {
+        let path = folder.join(path);
+        path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
+        std::fs::write(path, text).map_err(failed)?;
+    }
     Ok(())
 }

@@ -33,6 +33,8 @@ pub struct Event {
     pub size_bytes: Option<u64>,
     /// When the object was written, or when its sender noticed, microseconds since 1970 in UTC.
     pub time_us: Option<i64>,
+    /// The source that its content told, where no route takes it.
+    pub source: Option<String>,
 }
 
 impl From<Object> for Event {
@@ -44,6 +46,7 @@ impl From<Object> for Event {
             version: Some(object.version),
             size_bytes: Some(object.size_bytes),
             time_us: Some(object.modified_us),
+            source: None,
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod plan;
 pub mod predict;
 pub mod price;
 pub mod receipt;
+pub mod recognize;
 pub mod route;
 pub mod signal;
 pub mod sizing;

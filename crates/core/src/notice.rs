@@ -177,6 +177,7 @@ impl From<Appeared> for Event {
             version: appeared.etag,
             size_bytes: appeared.size_bytes,
             time_us: appeared.time_us,
+            source: None,
         }
     }
 }

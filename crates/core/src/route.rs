@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::config::Problems;
 use crate::error::Error;
+use crate::event::Event;
 use crate::source::{Match, Source};
 
 /// The source that takes an object, and the match that decided.
@@ -35,6 +36,12 @@ pub fn candidates<'a>(sources: &'a [Source], bucket: Option<&str>, key: &str) ->
 /// The source that takes an object, if any wants it.
 pub fn route<'a>(sources: &'a [Source], bucket: Option<&str>, key: &str) -> Option<Route<'a>> {
     candidates(sources, bucket, key).into_iter().next()
+}
+
+/// The source that deals with an event: the one that its content told, else the one that takes its object.
+pub fn source_of<'a>(sources: &'a [Source], event: &Event) -> Option<&'a Source> {
+    let told = event.source.as_ref().and_then(|name| sources.iter().find(|source| source.name == *name));
+    told.or_else(|| route(sources, event.bucket.as_deref(), &event.key).map(|route| route.source))
 }
 
 fn accepts(matched: &Match, bucket: Option<&str>, key: &str) -> bool {

@@ -8,6 +8,7 @@ use crate::glob::Glob;
 use crate::guard::Budget;
 use crate::logsource::{EventSource, LogSource};
 use crate::plan::Engine;
+use crate::recognize::Recognizer;
 pub use crate::signal::{Severity, Signal};
 
 /// One source, ready to route and to plan.
@@ -29,6 +30,8 @@ pub struct Source {
     pub indicators: Vec<String>,
     /// Which objects it takes; none for a source that is only used by name.
     pub matches: Vec<Match>,
+    /// What its records look like, for files that no match takes.
+    pub recognizers: Vec<Recognizer>,
     /// How its files are read.
     pub format: Format,
     /// How their bytes become text, where it says so.
@@ -141,6 +144,7 @@ impl Source {
             .into_iter()
             .filter_map(|section| parse_match(file, section, problems))
             .collect();
+        let recognizers = Recognizer::parse_sections(&mut top, problems);
         let (format, packing) = parse_format(&mut top, file, problems).unwrap_or((Format::Auto, Packing::default()));
         let columns = top.columns(problems, "columns");
         let (job_limits, decode_limits) = parse_limits(&mut top, problems);
@@ -164,6 +168,7 @@ impl Source {
             sort,
             indicators,
             matches,
+            recognizers,
             format,
             packing,
             columns,
@@ -338,7 +343,7 @@ fn formats() -> [(&'static str, Format); 20] {
     ]
 }
 
-fn format_named(name: &str) -> Result<Format> {
+pub(crate) fn format_named(name: &str) -> Result<Format> {
     let formats = formats();
     if let Some((_, format)) = formats.iter().find(|(known, _)| *known == name) {
         return Ok(format.clone());

@@ -83,6 +83,7 @@ mod windows_xml;
 mod zeek;
 
 pub mod learn;
+pub mod sample;
 
 pub use size::{packed_size, parquet_decoded_bytes};
 

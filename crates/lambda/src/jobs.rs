@@ -97,6 +97,7 @@ mod tests {
             version: None,
             size_bytes: *size_bytes,
             time_us: None,
+            source: None,
         };
         sizes.iter().map(|size| Delivery::new(event(size), 1)).collect()
     }

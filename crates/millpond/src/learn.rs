@@ -21,13 +21,17 @@ const RESERVED: [&str; 24] = [
 
 /// Writes down what was learned of a source called `name`.
 pub fn propose(name: &str, learned: &Learned) -> Proposal {
-    Proposal { config: config(name, learned), transform: transform(&learned.columns) }
+    Proposal {
+        config: config(name, learned, &format!("**/{name}/**"), ""),
+        transform: transform(&learned.columns, &[]),
+    }
 }
 
-fn config(name: &str, learned: &Learned) -> String {
+/// `source.toml`, with one match, and `recognize` behind it.
+pub(crate) fn config(name: &str, learned: &Learned, glob: &str, recognize: &str) -> String {
     let time = time_column(&learned.columns).map(|column| format!("time = \"{}\"\n", output_name(&column.name)));
     let mut text = format!(
-        "# Learned from {} records: {}\nversion = 1\ndescription = \"{name}\"\n{}\n[[match]]\nglob = \"**/{name}/**\"\n\n{}\n[columns]\n",
+        "# Learned from {} records: {}\nversion = 1\ndescription = \"{name}\"\n{}\n[[match]]\nglob = \"{glob}\"\n\n{recognize}{}\n[columns]\n",
         learned.records,
         learned.why,
         time.unwrap_or_default(),
@@ -114,11 +118,11 @@ fn delimited_options(delimited: &Delimited) -> String {
     text
 }
 
-fn toml_text(text: &str) -> String {
+pub(crate) fn toml_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn toml_key(name: &str) -> String {
+pub(crate) fn toml_key(name: &str) -> String {
     let is_bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if is_bare { name.to_owned() } else { toml_text(name) }
 }
@@ -132,12 +136,24 @@ fn toml_type(kind: &ColumnType) -> String {
         }
         ColumnType::List(item) => format!("[{}]", toml_type(item)),
         ColumnType::Timestamp(TimeFormat::Pattern(_)) => toml_text(&kind.to_string()),
+        // A map's type is one text, in which no object can be declared.
+        ColumnType::Map(value) if has_struct(value) => "\"map(text)\"".to_owned(),
         other => format!("\"{other}\""),
     }
 }
 
-fn transform(columns: &[Column]) -> String {
-    let mut taken = std::collections::BTreeSet::new();
+fn has_struct(kind: &ColumnType) -> bool {
+    match kind {
+        ColumnType::Struct(_) => true,
+        ColumnType::List(item) | ColumnType::Map(item) => has_struct(item),
+        _ => false,
+    }
+}
+
+/// A first transform: every column under a name in snake case, and `more` behind them.
+pub(crate) fn transform(columns: &[Column], more: &[(&str, &str)]) -> String {
+    let mut taken: std::collections::BTreeSet<String> = more.iter().map(|(_, name)| (*name).to_owned()).collect();
+    taken.insert("processed_at".to_owned());
     let mut lines: Vec<String> = Vec::new();
     for column in columns {
         let name = output_name(&column.name);
@@ -148,6 +164,7 @@ fn transform(columns: &[Column]) -> String {
         let read = sql_name(&column.name);
         lines.push(if read == name { format!("    {read},") } else { format!("    {read} as {name},") });
     }
+    lines.extend(more.iter().map(|(read, name)| format!("    {read} as {name},")));
     format!("select\n{}\n    _file,\n    _row,\n    now() as processed_at\nfrom input\n", lines.join("\n"))
 }
 

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use include_dir::{Dir, include_dir};
+use millpond_core::config::Problems;
+use millpond_core::source::{Source, SourceFiles, Sql};
 use millpond_core::units::nearest;
 use millpond_core::{Error, Result};
 
@@ -13,6 +15,15 @@ pub fn names() -> Vec<&'static str> {
     let mut names: Vec<&str> = PACKS.dirs().filter_map(|pack| pack.path().file_name()?.to_str()).collect();
     names.sort_unstable();
     names
+}
+
+/// Each pack's name and its `source.toml`, in the order of the names.
+pub fn configs() -> Vec<(&'static str, &'static str)> {
+    let config = |name: &'static str| {
+        let file = PACKS.get_file(Path::new(name).join("source.toml"))?;
+        Some((name, file.contents_utf8()?))
+    };
+    names().into_iter().filter_map(config).collect()
 }
 
 /// Copies a pack into a pond's `sources` folder.
@@ -30,6 +41,31 @@ pub fn install(name: &str, sources: &Path) -> Result<()> {
     copy(pack, pack.path(), &target).map_err(|error| {
         Error::bad_config(format!("failed to copy pack `{name}` to `{}`", target.display())).because(error)
     })
+}
+
+/// A pack as a source; mistakes in it are added to `problems`.
+///
+/// # Errors
+/// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) for a name that no pack has.
+pub fn source(name: &str, problems: &mut Problems) -> Result<Option<Source>> {
+    let pack = PACKS.get_dir(name).ok_or_else(|| unknown(name))?;
+    let text = |path: &Path| {
+        let text = PACKS.get_file(path)?.contents_utf8()?.to_owned();
+        Some(Sql { file: path.to_string_lossy().into_owned(), text })
+    };
+    let signals = PACKS.get_dir(pack.path().join("signals"));
+    let signals = signals.iter().flat_map(|folder| folder.files()).map(include_dir::File::path);
+    let files = SourceFiles {
+        name: name.to_owned(),
+        config: text(&pack.path().join("source.toml")).ok_or_else(|| unknown(name))?,
+        transform: text(&pack.path().join("transform.sql")),
+        dialects: Vec::new(),
+        signals: signals
+            .filter(|path| path.extension().is_some_and(|ending| ending == "sql"))
+            .filter_map(text)
+            .collect(),
+    };
+    Ok(Source::parse(&files, problems))
 }
 
 fn unknown(name: &str) -> Error {

@@ -28,7 +28,7 @@ use millpond_core::notice::Problem;
 use millpond_core::plan::{Plan, plan};
 use millpond_core::predict::FileSize;
 use millpond_core::receipt::{Output, Receipt, Status};
-use millpond_core::route::route;
+use millpond_core::route::source_of;
 use millpond_core::source::{Duplicates, Source};
 use millpond_core::{Error, Kind, Result};
 use millpond_engine::prepare::Prepared;
@@ -223,7 +223,7 @@ fn by_source<'a>(sources: &'a [Source], deliveries: &[Delivery]) -> Vec<(Option<
         let event = &delivery.event;
         let source = match &delivery.replaces {
             Some(replaces) => sources.iter().find(|source| source.name == replaces.source),
-            None => route(sources, event.bucket.as_deref(), &event.key).map(|route| route.source),
+            None => source_of(sources, event),
         };
         crash::point("route");
         let name = |source: &Option<&Source>| source.map(|source| source.name.clone());
@@ -363,8 +363,7 @@ async fn run(group: &Group<'_>, job: &Job<'_>, prepared: &Prepared, input: fetch
 /// # Errors
 /// [`Kind::Transient`] when the ledger cannot be read.
 pub async fn is_done(node: &Node, event: &Event) -> Result<bool> {
-    let source = route(&node.pond.sources, event.bucket.as_deref(), &event.key);
-    let source = source.map_or("", |route| &route.source.name);
+    let source = source_of(&node.pond.sources, event).map_or("", |source| &source.name);
     let (Some(ledger), Some(version), Some(modified_us)) = (&node.ledger, &event.version, event.time_us) else {
         return Ok(false);
     };

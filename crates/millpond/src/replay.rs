@@ -234,6 +234,7 @@ fn delivery(receipt: &Receipt) -> Delivery {
         version: Some(receipt.object_version.clone()),
         size_bytes: None,
         time_us: Some(receipt.object_modified_us),
+        source: None,
     };
     let job = JobId::parse(&receipt.job_id);
     let replaces = job.map(|job| Replaces { job, source: receipt.source.clone() });

@@ -3,6 +3,7 @@
 mod alerts;
 mod background;
 mod lanes;
+mod recognising;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use millpond_core::config::Input;
 use millpond_core::event::Event;
 use millpond_core::guard::{Guard, Pause, Spent};
 use millpond_core::receipt::{Receipt, Status};
-use millpond_core::route::route;
+use millpond_core::route;
 use millpond_core::source::Source;
 use millpond_core::{Error, Kind, Result};
 use tokio::sync::watch;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 use self::alerts::Alerts;
 use self::background::Background;
 use self::lanes::{Ended, jobs_max};
+use self::recognising::LookedInto;
 use crate::alerting::{Alerter, Passed, Surroundings};
 use crate::committer::{Committed, Committer};
 use crate::correlating::{self, Correlating};
@@ -173,6 +175,7 @@ pub struct Worker {
     hunts: HuntWatch,
     /// Objects that were written before are passed over: microseconds since 1970 in UTC.
     since_us: Option<i64>,
+    looked_into: LookedInto,
 }
 
 /// When a worker has done what it was asked.
@@ -245,6 +248,7 @@ impl Worker {
             signals: Background::default(),
             hunts,
             since_us: None,
+            looked_into: LookedInto::default(),
         };
         let committed = worker.commit().await?;
         committed.errors().for_each(|error| worker.progress.note(&error.report()));
@@ -265,6 +269,7 @@ impl Worker {
     /// # Errors
     /// When an input cannot be opened or listed, or the lake cannot be committed to.
     pub async fn run_once(&mut self) -> Result<Summary> {
+        self.look_into_inputs()?;
         let mut queues: Vec<Arc<dyn Queue>> = Vec::new();
         for place in self.places()? {
             queues.push(Arc::new(ListQueue::new(place.url(), place.list())));
@@ -289,6 +294,7 @@ impl Worker {
                 object.key = known.unwrap_or(object.key);
                 object
             });
+            self.looked_into = LookedInto::named(place.url());
             let queue = ListQueue::new(place.url(), objects.boxed());
             self.feed(vec![Arc::new(queue)], Until::Empty).await?;
         }
@@ -361,10 +367,11 @@ impl Worker {
     }
 
     /// The inputs as they are now, to be watched.
-    async fn watched(&self, events: &Option<Arc<dyn Queue>>) -> Result<Vec<Arc<dyn Queue>>> {
+    async fn watched(&mut self, events: &Option<Arc<dyn Queue>>) -> Result<Vec<Arc<dyn Queue>>> {
+        self.look_into_inputs()?;
         let poll = |url: &str| {
             let polls = self.node.pond.config.inputs.iter().filter_map(|input| match input {
-                Input::Place { url: known, poll_ms } if known == url => Some(Duration::from_millis(*poll_ms)),
+                Input::Place { url: known, poll_ms, .. } if known == url => Some(Duration::from_millis(*poll_ms)),
                 _ => None,
             });
             polls.min().unwrap_or(COMMIT_INTERVAL)
@@ -619,6 +626,14 @@ impl Worker {
         let since_us = self.since_us;
         let is_asked = |event: &Event| since_us.is_none() || event.time_us >= since_us;
         for event in said.events.into_iter().filter(is_asked) {
+            let event = match self.recognised(intake.queues[index].name(), event).await {
+                Ok(event) => event,
+                Err(error) => {
+                    self.progress.note(&error.report());
+                    intake.put_back(index, message);
+                    return Ok(None);
+                }
+            };
             if is_done(&self.node, &event).await? {
                 // A sweep sees every object again: those that are done are not told again.
                 if !(is_listed && until == Until::Stopped) {
@@ -814,7 +829,7 @@ fn receive(index: usize, queue: &Arc<dyn Queue>, until: Until) -> BoxFuture<'sta
 
 /// The source that takes an event.
 fn source_of<'a>(node: &'a Node, event: &Event) -> Option<&'a Source> {
-    route(&node.pond.sources, event.bucket.as_deref(), &event.key).map(|route| route.source)
+    route::source_of(&node.pond.sources, event)
 }
 
 /// What a job cost.

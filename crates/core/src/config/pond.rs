@@ -62,6 +62,8 @@ pub enum Input {
         url: String,
         /// How often it is listed while `run` watches, in milliseconds.
         poll_ms: u64,
+        /// Whether an object that no route takes is for the source that its content tells.
+        recognize: bool,
     },
     /// A queue of notices.
     Queue {
@@ -295,8 +297,14 @@ fn parse_input(mut section: Section<'_>, problems: &mut Problems) -> Option<Inpu
     let url = section.text(problems, "url");
     let queue = section.text(problems, "queue");
     let poll_ms = section.ms(problems, "poll").unwrap_or(POLL_MS);
+    let recognize = section.boolean(problems, "recognize");
+    if queue.is_some() && recognize.is_some() {
+        let error = Error::bad_config("`recognize` is for inputs with a `url`");
+        section.refuse(problems, "recognize", &error.hint("notices are for objects that routes take"));
+    }
+    let recognize = recognize.unwrap_or(false);
     let input = match (url, queue) {
-        (Some(url), None) => Some(Input::Place { url, poll_ms }),
+        (Some(url), None) => Some(Input::Place { url, poll_ms, recognize }),
         (None, Some(url)) => Some(Input::Queue { url }),
         (None, None) => {
             let hint = "name a folder such as `inbox`, a URL such as `s3://bucket/prefix/`, or a `queue`";

@@ -221,6 +221,32 @@ impl<'a> Section<'a> {
         self.read(problems, key, read).unwrap_or_default()
     }
 
+    /// A table of names and texts, each of which `parse` understands.
+    pub fn named_parsed<T>(
+        &mut self,
+        problems: &mut Problems,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T>,
+    ) -> Vec<(String, T)> {
+        let Some(item) = self.item(key) else { return Vec::new() };
+        let Some(table) = item.as_table_like() else {
+            let error = Error::bad_config(format!("`{key}` must be a table of names and texts"));
+            problems.add(self.file, self.line_of_key(key), &error);
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (name, item) in table.iter() {
+            match text_of(item, name).and_then(|text| parse(&text)) {
+                Ok(value) => found.push((name.to_owned(), value)),
+                Err(error) => {
+                    let span = table.get_key_value(name).and_then(|(key, _)| key.span());
+                    problems.add(self.file, line_of(self.text, span), &error);
+                }
+            }
+        }
+        found
+    }
+
     /// Declared columns: a table of names and types.
     pub fn columns(&mut self, problems: &mut Problems, key: &'static str) -> Vec<Column> {
         let Some(item) = self.item(key) else { return Vec::new() };

@@ -11,6 +11,7 @@ mod json;
 mod learning;
 mod properties;
 mod samples;
+mod sampling;
 mod separated;
 mod streams;
 mod syslog;

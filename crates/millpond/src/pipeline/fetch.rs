@@ -167,7 +167,8 @@ pub(super) async fn end(node: &Node, source: Option<&Source>, delivery: &Deliver
     if !is_announced && delivery.replaces.is_some() {
         return Err(Error::conflict(format!("`{}` was written again since it was processed", event.uri)));
     }
-    if !is_announced && is_done(node, &object.clone().into()).await? {
+    let found = || Event { source: event.source.clone(), ..object.clone().into() };
+    if !is_announced && is_done(node, &found()).await? {
         return Ok(Fetched::Done);
     }
     Ok(Fetched::Object(object, Input { inner: reader(&node.io, body), meter: Meter::default() }))

@@ -40,6 +40,7 @@ fn told(node: &Node) -> Delivery {
         version: Some(FIRST.into()),
         size_bytes: None,
         time_us: Some(node.clock.now_us()),
+        source: None,
     };
     Delivery::new(event, 1)
 }

@@ -91,6 +91,7 @@ fn expected() -> Event {
         version: Some("33a1".into()),
         size_bytes: Some(12),
         time_us: Some(1_772_413_200_000_000),
+        source: None,
     }
 }
 
