@@ -54,7 +54,7 @@ mod builders;
 mod cells;
 mod rows;
 mod size;
-mod times;
+pub mod times;
 mod values;
 
 mod arrow_ipc;

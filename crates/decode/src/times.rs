@@ -77,21 +77,30 @@ fn parse_bsd(text: &[u8], modified_us: Option<i64>) -> Option<i64> {
     if words.next().is_some() {
         return None;
     }
-    let at = |year: i64| {
-        NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month as u32, u32::try_from(day).ok()?)?;
-        Some(days_from_civil(year, month, day) * 86_400_000_000 + micros)
-    };
-    if let Some(year) = year {
-        return at(year);
+    let at = |year: i64| Some(midnight_micros(year, month, day)? + micros);
+    match year {
+        Some(year) => at(year),
+        None => in_last_year(modified_us?, at),
     }
-    let latest = modified_us?.checked_add(CLOCK_SLACK_US)?;
+}
+
+/// The time that `at` gives for the last year in which it is not after `seen_us` and a day: how a year is found that was
+/// not written.
+pub fn in_last_year(seen_us: i64, at: impl Fn(i64) -> Option<i64>) -> Option<i64> {
+    let latest = seen_us.checked_add(CLOCK_SLACK_US)?;
     let last = i64::from(chrono::DateTime::from_timestamp_micros(latest)?.year());
     // A 29 February can be eight years back.
     (last - 8..=last).rev().find_map(|year| at(year).filter(|time| *time <= latest))
 }
 
-/// `hh:mm:ss` with or without a fraction, in microseconds.
-fn parse_clock(text: &[u8]) -> Option<i64> {
+/// The start of a day in microseconds since 1970; `None` for a day that the calendar does not have.
+pub fn midnight_micros(year: i64, month: i64, day: i64) -> Option<i64> {
+    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, u32::try_from(month).ok()?, u32::try_from(day).ok()?)?;
+    days_from_civil(year, month, day).checked_mul(86_400_000_000)
+}
+
+/// `hh:mm:ss` with or without a fraction, in microseconds since midnight.
+pub fn parse_clock(text: &[u8]) -> Option<i64> {
     let [h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = text else { return None };
     let (hour, minute, second) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?, number(&[*s1, *s2])?);
     let micros = match rest {
@@ -155,9 +164,10 @@ fn number(digits: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0i64, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
 }
 
-/// RFC 3339 and its usual relatives: `T` or a space, a fraction with `.` or `,`, a zone or none (UTC), a date alone.
+/// RFC 3339 and its usual relatives: `T` or a space, a fraction with `.` or `,`, a zone or none (UTC), a date alone. Gives
+/// microseconds since 1970.
 #[inline]
-pub(super) fn parse_iso(text: &[u8]) -> Option<i64> {
+pub fn parse_iso(text: &[u8]) -> Option<i64> {
     match text {
         [.., b'Z'] => parse_usual_iso(&text[..text.len() - 1]).or_else(|| parse_any_iso(text)),
         _ => parse_any_iso(text),
@@ -231,7 +241,7 @@ fn fraction_micros(digits: &[u8]) -> i64 {
 }
 
 /// Seconds east of UTC: nothing, `Z`, `+hh:mm`, `+hhmm`, `+hh`, with or without a space before.
-fn parse_zone(text: &[u8]) -> Option<i64> {
+pub fn parse_zone(text: &[u8]) -> Option<i64> {
     let text = text.trim_ascii_start();
     let (sign, rest) = match text.split_first() {
         None => return Some(0),

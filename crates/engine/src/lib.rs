@@ -10,6 +10,7 @@ pub mod account;
 pub mod encode;
 pub mod engine;
 pub mod file_table;
+mod functions;
 mod job_memory;
 pub mod limits;
 pub mod lint;

@@ -18,6 +18,7 @@ use millpond_core::predict::Work;
 use millpond_core::{Error, Result};
 
 use crate::engine::{Input, JobSession, Rows, Running, Seen, physical, planning_state, scans, spilled_bytes};
+use crate::functions::FileTime;
 use crate::job_memory::JobMemory;
 use crate::limits::{Limits, Stop};
 use crate::prepare::{INPUT, OUTPUT, Prepared};
@@ -101,7 +102,7 @@ pub async fn run_until(
     sink: &mut dyn Sink,
 ) -> Result<Finished> {
     let shares = Shares::of(prepared, plan);
-    let mut state = job_state(prepared, plan, shares.session_bytes)?;
+    let mut state = job_state(prepared, plan, shares.session_bytes, input.modified_us)?;
     let memory = JobMemory::new(shares.session_bytes, &state.runtime_env().memory_pool);
     let decoding = Arc::new(Mutex::new(Decoding::open(prepared, plan, input, memory, stop.clone())?));
     let limits = Limits {
@@ -205,9 +206,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The prepared session with this job's memory, spill space and clock.
-fn job_state(prepared: &Prepared, plan: &Plan, memory_bytes: u64) -> Result<SessionState> {
-    let config = session::config(1, plan.batch_rows);
+/// The prepared session with this job's memory, spill space and clock, and the time of its file.
+fn job_state(prepared: &Prepared, plan: &Plan, memory_bytes: u64, modified_us: i64) -> Result<SessionState> {
+    let mut config = session::config(1, plan.batch_rows);
+    config.options_mut().extensions.insert(FileTime { modified_us: Some(modified_us) });
     let runtime = session::runtime(memory_bytes, plan.spill_bytes)?;
     let state = planning_state(&prepared.state, config, has_ordinal(prepared)).with_runtime_env(runtime);
     let mut state = state.build();

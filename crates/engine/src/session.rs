@@ -11,6 +11,8 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::SessionConfig;
 use millpond_core::{Error, Result};
 
+use crate::functions;
+
 /// Settings of every session: names are matched exactly, as the decoders do.
 pub fn config(threads: usize, batch_rows: usize) -> SessionConfig {
     let mut config = SessionConfig::new()
@@ -27,9 +29,11 @@ pub fn config(threads: usize, batch_rows: usize) -> SessionConfig {
     config
 }
 
-/// A session with all functions and an empty catalog.
+/// A session with all functions, millpond's own among them, and an empty catalog.
 pub fn state(config: SessionConfig) -> SessionState {
-    SessionStateBuilder::new().with_config(config).with_default_features().build()
+    let mut state = SessionStateBuilder::new().with_config(config).with_default_features();
+    state.scalar_functions().get_or_insert_default().extend(functions::all());
+    state.build()
 }
 
 /// Memory and spill space of one session.
