@@ -60,8 +60,23 @@ pub struct Source {
     pub transform: Sql,
     /// The signals that its jobs harvest.
     pub signals: Vec<Signal>,
+    /// What its rows are in OCSF; `None`: they have columns of their own.
+    pub ocsf: Option<Ocsf>,
     /// What its events are for Sigma rules; `None`: no rule is for them.
     pub logsource: Option<EventSource>,
+}
+
+/// That a source's rows are OCSF events, and which.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ocsf {
+    /// The classes that its rows may have, such as `authentication`.
+    pub classes: Vec<String>,
+    /// `metadata.product.vendor_name`.
+    pub vendor: String,
+    /// `metadata.product.name`.
+    pub product: String,
+    /// The schema's profiles that its rows use, such as `cloud`.
+    pub profiles: Vec<String>,
 }
 
 /// One way to match objects.
@@ -135,7 +150,8 @@ impl Source {
         check_table_name(&table, &top, file, problems);
         let version = top.count(problems, "version").unwrap_or(1) as u32;
         let description = top.text(problems, "description").unwrap_or_default();
-        let time = top.text(problems, "time");
+        let ocsf = parse_ocsf(&mut top, problems);
+        let time = top.text(problems, "time").or_else(|| ocsf.as_ref().map(|_| "time".to_owned()));
         let sort = top.texts(problems, "sort").unwrap_or_default();
         let indicators = top.texts(problems, "indicators").unwrap_or_default();
         let engine = top.choice(problems, "engine", &Engine::NAMES);
@@ -183,6 +199,7 @@ impl Source {
             config: files.config.clone(),
             transform,
             signals,
+            ocsf,
             logsource,
         })
     }
@@ -203,6 +220,24 @@ impl Source {
     pub fn own_transform(&self) -> &Sql {
         self.transform_for(self.engine())
     }
+}
+
+fn parse_ocsf(top: &mut Section<'_>, problems: &mut Problems) -> Option<Ocsf> {
+    let mut section = top.section(problems, "ocsf")?;
+    let ocsf = Ocsf {
+        classes: section.texts(problems, "classes").unwrap_or_default(),
+        vendor: section.text(problems, "vendor").unwrap_or_default(),
+        product: section.text(problems, "product").unwrap_or_default(),
+        profiles: section.texts(problems, "profiles").unwrap_or_default(),
+    };
+    if ocsf.classes.is_empty() {
+        section.missing(problems, "classes", "name the classes of its rows, such as `classes = [\"authentication\"]`");
+    }
+    if ocsf.product.is_empty() {
+        section.missing(problems, "product", "name what writes these logs, such as `product = \"System Log\"`");
+    }
+    section.finish(problems);
+    Some(ocsf)
 }
 
 fn check_table_name(table: &str, top: &Section<'_>, file: &str, problems: &mut Problems) {

@@ -15,6 +15,7 @@ mod job_memory;
 pub mod limits;
 pub mod lint;
 pub mod memory;
+mod ocsf;
 pub mod prepare;
 mod row_number;
 pub mod rules;

@@ -21,6 +21,7 @@ use millpond_core::{Error, Result};
 
 use crate::encode::lake_schema;
 use crate::engine::{Compiled, Engine, Planner, Refusal, Transform, columns_read};
+use crate::ocsf::Completed;
 use crate::rules::Rules;
 use crate::shared::SharedTable;
 use crate::tables::{Tables, register};
@@ -121,6 +122,7 @@ impl Planning<'_> {
     async fn prepare(mut self, mut planner: Box<dyn Planner + '_>, problems: &mut Problems) -> Option<Prepared> {
         let before = problems.found.len();
         let transform = self.plan_transform(planner.as_mut(), problems).await?;
+        let transform = self.completed(transform, problems)?;
         let schema = transform.schema();
         self.check_output(&schema, problems);
         self.register_output(schema, problems);
@@ -147,6 +149,27 @@ impl Planning<'_> {
                 Err(refusal) => self.add_missing(self.sql, *refusal, problems)?,
             }
         }
+    }
+
+    /// The transform with what OCSF adds to its rows, where the source has it; else as it is.
+    fn completed(&self, transform: Arc<dyn Transform>, problems: &mut Problems) -> Option<Arc<dyn Transform>> {
+        let Some(ocsf) = &self.source.ocsf else { return Some(transform) };
+        let wrong = match Completed::new(ocsf, transform) {
+            Ok(completed) => return Some(Arc::new(completed)),
+            Err(wrong) => wrong,
+        };
+        for problem in wrong {
+            let error = Error::bad_config(problem.message);
+            let error = problem.hint.into_iter().fold(error, Error::hint);
+            match problem.column.is_empty() {
+                true => problems.add(&self.source.config.file, self.source.config.line_of("[ocsf]"), &error),
+                false => {
+                    let line = sql::line_naming(&self.sql.text, &problem.column).unwrap_or(1);
+                    problems.add(&self.sql.file, line, &error);
+                }
+            }
+        }
+        None
     }
 
     /// The same for a signal, which runs on the compiled-in engine whatever the transform's is.
@@ -256,6 +279,7 @@ impl Planning<'_> {
     /// Plans everything once more now that all names are known, and notes which columns are read.
     async fn finish(mut self, planner: &mut dyn Planner, problems: &mut Problems) -> Option<Prepared> {
         let transform = self.plan_transform(planner, problems).await?;
+        let transform = self.completed(transform, problems)?;
         let mut signals = Vec::new();
         for signal in &self.source.signals {
             signals.push(self.plan_signal(&signal.sql, problems).await?);

@@ -26,6 +26,7 @@ pub mod maintenance;
 pub mod metrics;
 mod news;
 pub mod packs;
+mod ocsf_views;
 pub mod pipeline;
 pub mod planner;
 pub mod pond;

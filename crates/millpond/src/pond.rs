@@ -260,6 +260,27 @@ fn read_sources(root: &Path, problems: &mut Problems) -> Result<Vec<Source>> {
     Ok(sources)
 }
 
+/// The packs in a folder, or the one of this name, each with what is wrong with it.
+///
+/// # Errors
+/// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) when there is none of that name.
+pub(crate) fn read_packs(folder: &Path, pack: Option<&str>) -> Result<Vec<(Option<Source>, Problems)>> {
+    let mut packs = Vec::new();
+    for path in entries(folder)?.iter().filter(|path| path.join("source.toml").is_file()) {
+        if pack.is_none_or(|name| path.file_name().is_some_and(|found| found == name)) {
+            let mut problems = Problems::default();
+            let source = Source::parse(&read_source_files(folder, path)?, &mut problems);
+            packs.push((source, problems));
+        }
+    }
+    match pack {
+        Some(name) if packs.is_empty() => {
+            Err(Error::bad_config(format!("`{}` has no pack `{name}`", folder.display())))
+        }
+        _ => Ok(packs),
+    }
+}
+
 /// The signals over the lake: `signals/*.sql`.
 fn read_periodic(root: &Path, problems: &mut Problems) -> Result<Vec<Periodic>> {
     let mut periodic = Vec::new();

@@ -25,6 +25,7 @@ use crate::audit::{AUDIT, audit_schema};
 use crate::committer::receipts_schema;
 use crate::lake::Lake;
 use crate::ledger::RECEIPTS;
+use crate::ocsf_views;
 use crate::pipeline::{quarantine_schema, signals_schema};
 use crate::store::{Place, Stores};
 
@@ -63,6 +64,7 @@ impl Session {
                 }
             }
         }
+        ocsf_views::register(&context)?;
         let session = Self { context, folder: folder.to_owned() };
         if lake.is_some() {
             session.add_empty_tables()?;

@@ -3,26 +3,31 @@
 //! `input.*` is decoded and transformed as in a job. `expected.ndjson` holds the table's rows in order, and
 //! `expected-signals.ndjson` the signals in the order of the source's signal files, with the columns of their queries and
 //! `rule`, `title` and `severity`. In both, a row names only the columns that matter, and a column that is absent from the
-//! output equals NULL. A file that is absent is not checked. An engine that does not keep the order of rows is held against
-//! them by `_row`.
+//! output equals NULL. A file that is absent is not checked. Rows that have
+//! `_row` are held against them in its order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::json::LineDelimitedWriter;
+use millpond_core::config::Problems;
 use millpond_core::plan::plan;
+use millpond_core::source::Source;
 use millpond_core::{Error, Result};
 use millpond_engine::decode::Reject;
 use millpond_engine::encode::{lake_schema, to_lake};
-use millpond_engine::prepare::Prepared;
+use millpond_engine::engine::Engines;
+use millpond_engine::prepare::{Prepared, prepare};
 use millpond_engine::rules::RuleMatch;
 use millpond_engine::run::{Finished, InputFile, Sink, run};
+use millpond_engine::tables::Tables;
 use serde_json::{Map, Value};
 
 use crate::pipeline::{Finder, signal_rows};
-use crate::pond::Pond;
+use crate::pond::{self, Pond};
 
 /// When the files of tests count as written, so that times without a year mean the same every day: 2025-01-01 in UTC.
 const WRITTEN_US: i64 = 1_735_689_600_000_000;
@@ -44,6 +49,8 @@ pub struct CaseResult {
     pub signals: usize,
     /// Records in quarantine.
     pub quarantined: u64,
+    /// Rows of each OCSF class, by its name; empty where the source has no `[ocsf]`.
+    pub classes: BTreeMap<String, u64>,
     /// What differs; empty when the case passed.
     pub differences: Vec<String>,
     /// Files that were rewritten.
@@ -71,6 +78,88 @@ pub async fn run_tests(pond: &Pond, source: Option<&str>, update: bool) -> Resul
     Ok(results)
 }
 
+/// Runs the tests of the packs in a folder, each by itself, as if it were the only source of a pond. What is wrong with a
+/// pack's configuration or SQL is the difference of a case of its own, so that one pack does not keep others from being
+/// tested.
+///
+/// # Errors
+/// When the folder has no pack of that name, or none at all.
+pub async fn run_pack_tests(folder: &Path, pack: Option<&str>, update: bool) -> Result<Vec<CaseResult>> {
+    let mut results = Vec::new();
+    for (source, problems) in pond::read_packs(folder, pack)? {
+        let (name, mut problems) = (source.as_ref().map(|source| source.name.clone()), problems);
+        let prepared = match source {
+            Some(source) => prepare_pack(source, &mut problems).await?,
+            None => None,
+        };
+        match prepared {
+            Some(prepared) => {
+                for case in cases(&folder.join(&prepared.source.name).join("tests"))? {
+                    results.push(run_case(&prepared, &case, update).await?);
+                }
+            }
+            None => results.push(unplanned(name.unwrap_or_default(), problems)),
+        }
+    }
+    if results.is_empty() {
+        return Err(Error::bad_config(format!("`{}` has no packs with tests", folder.display()))
+            .hint("a pack is a folder with `source.toml`, `transform.sql` and `tests/<case>/input.*`"));
+    }
+    Ok(results)
+}
+
+/// Runs a pack over any file and holds its rows against the OCSF schema, without expectations.
+///
+/// # Errors
+/// When the pack does not plan, or the file cannot be read.
+pub async fn run_pack_over(folder: &Path, pack: &str, file: &Path) -> Result<CaseResult> {
+    let mut result = None;
+    for (source, mut problems) in pond::read_packs(folder, Some(pack))? {
+        let prepared = match source {
+            Some(source) => prepare_pack(source, &mut problems).await?,
+            None => None,
+        };
+        problems.into_result()?;
+        if let Some(prepared) = prepared {
+            let given = execute(&prepared, file).await?;
+            result = Some(outcome(&prepared, file.to_string_lossy().into_owned(), &given));
+        }
+    }
+    result.ok_or_else(|| Error::bug(format!("pack `{pack}` without problems was not planned")))
+}
+
+async fn prepare_pack(source: Source, problems: &mut Problems) -> Result<Option<Prepared>> {
+    let engine = Engines::default().get(source.engine())?;
+    Ok(prepare(&Arc::new(source), &engine, &Tables::default(), problems).await)
+}
+
+fn unplanned(source: String, problems: Problems) -> CaseResult {
+    CaseResult {
+        source,
+        case: "check".to_owned(),
+        rows: 0,
+        signals: 0,
+        quarantined: 0,
+        classes: BTreeMap::new(),
+        differences: problems.found.iter().map(ToString::to_string).collect(),
+        updated: Vec::new(),
+    }
+}
+
+/// What came of an input by itself: how many rows, of which classes, and what breaks the schema.
+fn outcome(prepared: &Prepared, case: String, given: &Given) -> CaseResult {
+    CaseResult {
+        source: prepared.source.name.clone(),
+        case,
+        rows: given.rows.len(),
+        signals: given.signals.len(),
+        quarantined: given.finished.balance.quarantined,
+        classes: given.ocsf.classes.clone(),
+        differences: given.ocsf.wrong.clone(),
+        updated: Vec::new(),
+    }
+}
+
 /// The cases of a folder, by name.
 pub(crate) fn cases(folder: &Path) -> Result<Vec<PathBuf>> {
     if !folder.is_dir() {
@@ -88,15 +177,7 @@ pub(crate) fn cases(folder: &Path) -> Result<Vec<PathBuf>> {
 async fn run_case(prepared: &Prepared, case: &Path, update: bool) -> Result<CaseResult> {
     let given = execute(prepared, case).await?;
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut result = CaseResult {
-        source: prepared.source.name.clone(),
-        case: name(case),
-        rows: given.rows.len(),
-        signals: given.signals.len(),
-        quarantined: given.finished.balance.quarantined,
-        differences: Vec::new(),
-        updated: Vec::new(),
-    };
+    let mut result = outcome(prepared, name(case), &given);
     if update {
         let again = execute(prepared, case).await?;
         for (file, rows, other) in [(ROWS, &given.rows, &again.rows), (SIGNALS, &given.signals, &again.signals)] {
@@ -104,6 +185,7 @@ async fn run_case(prepared: &Prepared, case: &Path, update: bool) -> Result<Case
                 result.updated.push(file.to_owned());
             }
         }
+        // What breaks the schema is no expectation: it stays told.
         return Ok(result);
     }
     let mut is_checked = false;
@@ -124,10 +206,42 @@ pub(crate) struct Given {
     pub(crate) rows: Rows,
     pub(crate) signals: Rows,
     pub(crate) finished: Finished,
+    ocsf: Held,
+}
+
+/// Rows held against the OCSF schema.
+#[derive(Debug, Default)]
+struct Held {
+    classes: BTreeMap<String, u64>,
+    wrong: Vec<String>,
+}
+
+impl Held {
+    fn rows(prepared: &Prepared, batches: &[RecordBatch]) -> Result<Self> {
+        let mut held = Self::default();
+        if prepared.source.ocsf.is_none() {
+            return Ok(held);
+        }
+        let mut number = 0;
+        for batch in batches {
+            let events = millpond_ocsf::events(batch)
+                .map_err(|error| Error::bug("failed to write rows as OCSF events").because(error))?;
+            for event in events {
+                number += 1;
+                let class = event.get("class_uid").and_then(Value::as_i64);
+                let class = class.and_then(|uid| millpond_ocsf::Schema::get().class_name(uid)).unwrap_or("unknown");
+                *held.classes.entry(class.to_owned()).or_default() += 1;
+                let findings = millpond_ocsf::validate(&event);
+                let errors = findings.into_iter().filter(|finding| finding.level == millpond_ocsf::Level::Error);
+                held.wrong.extend(errors.map(|finding| format!("row {number} ({class}): {finding}")));
+            }
+        }
+        Ok(held)
+    }
 }
 
 pub(crate) async fn execute(prepared: &Prepared, case: &Path) -> Result<Given> {
-    let input = input_of(case)?;
+    let input = if case.is_dir() { input_of(case)? } else { case.to_owned() };
     let opened = File::open(&input);
     let file =
         opened.map_err(|error| Error::bad_config(format!("failed to open `{}`", input.display())).because(error))?;
@@ -142,10 +256,11 @@ pub(crate) async fn execute(prepared: &Prepared, case: &Path) -> Result<Given> {
     for batches in &sink.signals {
         signals.extend(in_order(to_rows(batches)?.into_iter().map(unfold).collect()));
     }
-    Ok(Given { rows: in_order(to_rows(&sink.rows)?), signals, finished })
+    let ocsf = Held::rows(prepared, &sink.rows)?;
+    Ok(Given { rows: by_ordinal(to_rows(&sink.rows)?), signals, finished, ocsf })
 }
 
-/// Rows in the order of the file, as expectations have them, where they tell it: for engines that give them in any.
+/// Rows in the order of the file, as expectations have them, where they tell it: engines, and `union all`, give them in any.
 fn by_ordinal(mut rows: Rows) -> Rows {
     if rows.iter().all(|row| row.get("_row").is_some_and(Value::is_i64)) {
         rows.sort_by_key(|row| row["_row"].as_i64());
