@@ -18,13 +18,16 @@ use serde_json::{Value, json};
 
 use crate::lake::Lake;
 use crate::pond::Pond;
+use crate::preview::recognise;
 use crate::query::Session;
+use crate::recognize::Candidates;
 use crate::store::{Place, Stores};
 
 /// Bytes of a remote object that are looked at to tell its format.
 const LOOK_BYTES: u64 = 1 << 20;
 
-/// Everything that is known about one object under one pond, as JSON: object, routes, plan, columns, format, receipts.
+/// Everything that is known about one object under one pond, as JSON: object, routes, plan, columns, format, receipts. Of an object
+/// that no route takes: what its content tells.
 ///
 /// # Errors
 /// When the object is not there or the lake cannot be read.
@@ -49,6 +52,12 @@ pub async fn explain(pond: &Pond, lake: &Lake, stores: &Stores, object: &Object)
         told["format"] = match look(pond, stores, object, prepared).await {
             Ok(format) => format,
             Err(error) => json!({"error": error.report()}),
+        };
+    } else {
+        let candidates = Candidates::of_sources(&pond.sources).and(Candidates::shipped()?);
+        told["content"] = match recognise(&candidates, stores, object).await {
+            Ok(verdict) => verdict.line().into(),
+            Err(error) => error.report().into(),
         };
     }
     Ok(told)
@@ -167,7 +176,10 @@ pub fn to_text(told: &Value) -> String {
     line("size", format_bytes(told["object"]["bytes"].as_u64().unwrap_or(0)));
     let routes = told["routes"].as_array().map_or(&[][..], Vec::as_slice);
     match routes.split_first() {
-        None => line("route", "no source wants it".to_owned()),
+        None => {
+            line("route", "no source wants it".to_owned());
+            line("content", text(&told["content"]));
+        }
         Some((winner, others)) => {
             line("route", format!("source `{}` by `{}`", text(&winner["source"]), text(&winner["pattern"])));
             for other in others {

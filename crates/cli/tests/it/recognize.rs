@@ -107,6 +107,8 @@ fn a_named_file_that_no_source_matches_is_recognised() {
     pond.write("odd/name.dat", doors(0));
     pond.write("odd/trail.dat", trail());
     pond.write("odd/other.dat", "{\"some\":1}\n");
+    let told = pond.millpond(&["explain", "odd/name.dat"]).ok().stdout;
+    assert!(told.contains("content      doors  100 % (10 of 10 records), json"), "{told}");
     let ran = pond.millpond(&["run", "odd"]).ok();
     assert!(ran.stderr.contains("name.dat`: recognised as doors, 100 %"), "{}", ran.stderr);
     let hint = "it looks like aws-cloudtrail, 100 %\n  hint: `millpond source add aws-cloudtrail`";
