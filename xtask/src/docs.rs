@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 pub(crate) fn run(_args: &[String]) -> Result<ExitCode> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let status = Command::new(cargo)
-        .args(["test", "-p", "millpond", "-p", "millpond-cli", "--test", "it", "reference"])
+        .args(["test", "-p", "millpond", "-p", "millpond-engine", "-p", "millpond-cli", "--test", "it", "reference"])
         .env("MILLPOND_UPDATE_DOCS", "1")
         .status()
         .map_err(|error| Error::new(format!("failed to run cargo: {error}")))?;

@@ -2,4 +2,5 @@
 
 mod engines;
 mod lint;
+mod reference;
 mod sql;

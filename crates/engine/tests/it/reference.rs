@@ -1,0 +1,58 @@
+//! The page on SQL functions: its examples give what stands beside them, and no function is missing.
+
+use std::path::Path;
+
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::prelude::SessionContext;
+use millpond_engine::session;
+
+/// `| signature | gives | example | result |`
+fn cells(line: &str) -> Option<[&str; 4]> {
+    let cells: Vec<&str> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();
+    cells.try_into().ok().filter(|[_, _, example, _]: &[&str; 4]| example.starts_with("`select "))
+}
+
+async fn printed(context: &SessionContext, query: &str) -> String {
+    let rows = async { context.sql(query).await?.collect().await };
+    let batches = rows.await.unwrap_or_else(|error| panic!("{query}: {error}"));
+    let options = FormatOptions::default().with_null("NULL");
+    let formatter = ArrayFormatter::try_new(batches[0].column(0), &options).expect("printable");
+    formatter.value(0).to_string()
+}
+
+#[tokio::test]
+async fn the_examples_of_the_page_are_true() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/functions.md");
+    let page = std::fs::read_to_string(&path).expect("page");
+    let context = SessionContext::new_with_state(session::state(session::config(1, 1_024)));
+    let mut lines = Vec::new();
+    for line in page.lines() {
+        let Some([signature, gives, example, _]) = cells(line) else {
+            lines.push(line.to_owned());
+            continue;
+        };
+        let result = printed(&context, example.trim_matches('`')).await;
+        lines.push(format!("| {signature} | {gives} | {example} | `{result}` |").replace("  ", " "));
+    }
+    let updated = lines.join("\n") + "\n";
+    if std::env::var_os("MILLPOND_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &updated).expect("page");
+        return;
+    }
+    for (found, expected) in page.lines().zip(updated.lines()) {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn the_page_has_every_function() {
+    let page = include_str!("../../../../docs/reference/functions.md");
+    let plain = SessionStateBuilder::new().with_default_features().build();
+    let ours = session::state(session::config(1, 1_024));
+    let mut missing: Vec<&str> = ours.scalar_functions().keys().map(String::as_str).collect();
+    missing.retain(|name| !plain.scalar_functions().contains_key(*name));
+    assert!(missing.len() >= 22, "{missing:?}");
+    missing.retain(|name| !page.contains(&format!("`select {name}(")));
+    assert!(missing.is_empty(), "`docs/reference/functions.md` has no example of {missing:?}");
+}
