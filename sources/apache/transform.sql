@@ -4,7 +4,7 @@ with lines as (
         *,
         ocsf_endpoint(coalesce(remote_addr, client)) as address,
         ocsf_endpoint(vhost, vhost_port) as host,
-        request as request_line,
+        nullif(request, '-') as request_line,
         nullif(remote_user, '-') as user_name,
         _raw, _file, _row
     from input
@@ -16,7 +16,7 @@ requests as (
         regexp_match(request_line, '^(\S+) (.*?)(?: (HTTP/[\d.]+))?$') as parts,
         case
             when remote_addr is not null or (address is not null and request_line is not null) then 4002
-            when error is not null then 6008
+            when level in ('error', 'err', 'crit', 'alert', 'emerg') then 6008
             else 0
         end as class_uid
     from lines
@@ -39,12 +39,11 @@ select
         when level in ('alert', 'emerg') then 5
     end as severity_id,
     case
-        when class_uid = 0 then null
         when status < 400 then 1
-        when status >= 400 or error is not null then 2
+        when status >= 400 or class_uid = 6008 or (class_uid = 4002 and error is not null) then 2
     end as status_id,
     cast(status as varchar) as status_code,
-    coalesce(error, other) as message,
+    error as message,
     case when class_uid = 4002 then {
         'ip': address.ip, 'hostname': address.hostname, 'port': address.port, 'owner': {'name': user_name}
     } end as src_endpoint,
@@ -74,7 +73,7 @@ select
         'event_code': regexp_match(error, '^(AH\d{5})')[1],
         'log_provider': module
     } as metadata,
-    case when class_uid = 0 or trim(more) <> '' or client is not null then _raw end as raw_data,
+    case when trim(more) <> '' or client is not null then _raw end as raw_data,
     _file,
     _row
 from requests

@@ -37,7 +37,12 @@ select
         'port': try_cast(client_parts[2] as int),
         'name': case when ocsf_endpoint(client_parts[1])['ip'] is null then "client:port" end
     } as src_endpoint,
-    {'hostname': url.hostname, 'port': url.port, 'svc_name': elb} as dst_endpoint,
+    {
+        'ip': ocsf_endpoint(url.hostname)['ip'],
+        'hostname': ocsf_endpoint(url.hostname)['hostname'],
+        'port': url.port,
+        'svc_name': case when request is not null then elb end
+    } as dst_endpoint,
     {
         'http_method': regexp_match(parts[1], '^(CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE)$')[1],
         'url': url,

@@ -37,7 +37,12 @@ select
             )
     end as duration,
     ocsf_endpoint(client_parts[1], client_parts[2]) as src_endpoint,
-    {'hostname': ocsf_url(address)['hostname'], 'port': ocsf_url(address)['port'], 'svc_name': elb} as dst_endpoint,
+    {
+        'ip': ocsf_endpoint(address)['ip'],
+        'hostname': ocsf_endpoint(address)['hostname'],
+        'port': ocsf_endpoint(address)['port'],
+        'svc_name': elb
+    } as dst_endpoint,
     case
         when class_uid = 4002 then {
             'http_method': regexp_match(parts[1], '^(CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE)$')[1],

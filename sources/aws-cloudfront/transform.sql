@@ -21,7 +21,7 @@ select
         when "sc-status" = 0 or "sc-status" >= 400 then 2
         when "sc-status" is not null then 1
     end as status_id,
-    cast("sc-status" as varchar) as status_code,
+    lpad(cast("sc-status" as varchar), 3, '0') as status_code,
     nullif("x-edge-detailed-result-type", '-') as status_detail,
     cast(round("time-taken" * 1000) as bigint) as duration,
     {'ip': "c-ip", 'port': "c-port"} as src_endpoint,
@@ -36,10 +36,20 @@ select
         'referrer': nullif("cs(Referer)", '-'),
         'user_agent': user_agent,
         'uid': "x-edge-request-id",
-        'length': "cs-bytes"
+        'length': "cs-bytes",
+        'x_forwarded_for': case
+            when regexp_like("x-forwarded-for", '^[0-9A-Fa-f][0-9A-Fa-f.:, ]+$')
+                then string_to_array(replace("x-forwarded-for", ' ', ''), ',')
+        end
     } as http_request,
-    {'code': "sc-status", 'length': "sc-bytes", 'body_length': "sc-content-len", 'content_type': nullif("sc-content-type", '-')}
-        as http_response,
+    case
+        when "sc-status" > 0 then {
+            'code': "sc-status",
+            'length': "sc-bytes",
+            'body_length': "sc-content-len",
+            'content_type': nullif("sc-content-type", '-')
+        }
+    end as http_response,
     case when tls_version is not null then {'version': tls_version, 'cipher': nullif("ssl-cipher", '-')} end as tls,
     {'bytes_out': "cs-bytes", 'bytes_in': "sc-bytes", 'bytes': "cs-bytes" + "sc-bytes"} as traffic,
     upper("cs-protocol") as app_protocol_name,

@@ -4,10 +4,11 @@ with messages as (
         "timestamp",
         level,
         trim(message) as message,
-        regexp_match(message, '\(([\w.$-]+)\)\s*$')[1] as logger,
+        -- At the end of the message, or of its first line in front of a stack trace
+        regexp_match(message, '\(([\w.$-]+)\)\s*(?:$|\n)')[1] as logger,
         regexp_match(
             message,
-            '^Principal = (?:User:)?(.+?) is (Allowed|Denied) [Oo]peration = (\S+) from host = (\S+) on resource = (\S+)(?: for request = (\S+))?'
+            '^Principal = (?:User:)?(.+?) is (Allowed|Denied) [Oo]peration = (\S+) from host = (\S+) on resource = (\S+)'
         ) as decision,
         regexp_match(message, 'Failed authentication with [^/ ]*/([0-9A-Fa-f.:]+[0-9A-Fa-f])(?: \(channelId=[^)]*\))?(?: \(([^()]*)\))?') as refused,
         regexp_match(_file, '/(\d{12})/KafkaBrokerLogs/([a-z0-9-]+)/([^/]+)/') as delivered,
@@ -59,9 +60,7 @@ select
     refused[2] as status_detail,
     message,
     case when decision is not null then {'user': {'name': decision[1]}} end as actor,
-    case when decision is not null then {
-        'operation': decision[3], 'service': {'name': 'kafka'}, 'group': {'name': decision[6]}
-    } end as api,
+    case when decision is not null then {'operation': decision[3], 'service': {'name': 'kafka'}} end as api,
     case when decision is not null then [{'name': decision[5], 'type': split_part(decision[5], ':', 1)}] end as resources,
     ocsf_endpoint(coalesce(decision[4], refused[1])) as src_endpoint,
     case when refused is not null then {'name': 'unknown'} end as user,

@@ -2,6 +2,8 @@
 with connections as (
     select
         *,
+        case when type = 'tls' then elb end as balancer,
+        case when type = 'tls' then listener end as tls_listener,
         parse_arn(chosen_cert_arn) as certificate,
         regexp_match("client:port", '^\[?(.*?)\]?:(\d+)$') as client_parts,
         regexp_match("destination:port", '^\[?(.*?)\]?:(\d+)$') as destination_parts,
@@ -29,11 +31,11 @@ select
     case when type = 'tls' then time end as end_time,
     connection_time as duration,
     ocsf_endpoint(client_parts[1], client_parts[2]) as src_endpoint,
-    {'hostname': domain_name, 'port': try_cast(destination_parts[2] as int), 'svc_name': elb}
+    {'hostname': domain_name, 'port': try_cast(destination_parts[2] as int), 'svc_name': balancer}
         as dst_endpoint,
     {
-        'name': elb,
-        'uid': listener,
+        'name': balancer,
+        'uid': tls_listener,
         'dst_endpoint': ocsf_endpoint(destination_parts[1], destination_parts[2])
     } as load_balancer,
     case

@@ -19,7 +19,10 @@ with messages as (
 statements as (
     select
         *,
-        case when level = 'STATEMENT' then message else coalesce(audit[5], logged) end as statement,
+        case when level = 'STATEMENT' then message else coalesce(
+            -- Quoted where it has commas or quotes; its parameters stand behind it.
+            replace(regexp_match(audit[5], '(?s)^"((?:[^"]|"")*)"')[1], '""', '"'), split_part(audit[5], ',', 1), logged
+        ) end as statement,
         upper(coalesce(audit[2], regexp_match(case when level = 'STATEMENT' then message else logged end, '^\s*([A-Za-z]+)')[1]))
             as command
     from messages

@@ -48,7 +48,7 @@ select
         'interface_uid': srcids.resolver_network_interface
     } as src_endpoint,
     {'svc_name': 'Route 53 Resolver', 'uid': srcids.resolver_endpoint} as dst_endpoint,
-    ocsf_connection(lower(transport), 'outbound') as connection_info,
+    ocsf_connection(transport) as connection_info,
     case upper(firewall_rule_action)
         when 'ALLOW' then 1
         when 'ALERT' then 3

@@ -49,7 +49,7 @@ select
         'type': terminatingRuleType
     } as firewall_rule,
     {'uid': webaclId, 'name': nullif(split_part(webaclId, '/', 3), ''), 'type': 'web ACL'} as policy,
-    {'ip': httpRequest.clientIp, 'location': {'country': httpRequest.country}} as src_endpoint,
+    {'ip': httpRequest.clientIp, 'location': {'country': nullif(httpRequest.country, '-')}} as src_endpoint,
     case
         when class_uid <> 0 then {'hostname': split_part(host, ':', 1), 'svc_name': httpSourceName, 'uid': httpSourceId}
     end as dst_endpoint,

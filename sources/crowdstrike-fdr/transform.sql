@@ -75,9 +75,14 @@ classified as (
         ocsf_file(case when kinds.class in (1005, 1002) then coalesce(TargetImageFileName, ImageFileName) when kinds.class is null or kinds.class = 1001 then TargetFileName
             else ImageFileName end) as f,
         array_compact([ocsf_hash(SHA256HashData), case when SHA1HashData <> repeat('0', 40) then ocsf_hash(SHA1HashData) end, ocsf_hash(MD5HashData)]) as hashes,
-        {'name': coalesce(UserName, UserPrincipal), 'domain': LogonDomain, 'uid': UserSid} as account
-    from events e
-    left join kinds on kinds.name = e.name
+        {'name': coalesce(UserName, UserPrincipal), 'domain': LogonDomain, 'uid': UserSid} as account,
+        {'uid': aid, 'hostname': ComputerName, 'ip': ocsf_endpoint(coalesce(LocalAddressIP4, LocalAddressIP6), null)['ip'],
+            'port': try_cast(LocalPort as int)} as here,
+        {'uid': cast(null as text), 'hostname': cast(null as text), 'ip': ocsf_endpoint(coalesce(RemoteAddressIP4, RemoteAddressIP6), null)['ip'],
+            'port': case when coalesce(RemoteAddressIP4, RemoteAddressIP6) is not null then try_cast(RemotePort as int) end} as remote
+    -- This way round the events stream, in their order.
+    from kinds
+    right join events e on kinds.name = e.name
 ),
 
 files as (
@@ -125,14 +130,9 @@ select
     case when class_uid = 1009 then {'script_content': {'value': coalesce(ScriptContent, CommandHistory, CommandLine)}, 'type_id': 0} end as script,
     case when class_uid = 3002 then account end as "user",
     case when class_uid = 3002 and try_cast(LogonType as int) in (2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13) then cast(LogonType as int) end as logon_type_id,
-    case when class_uid = 3002 then {'ip': ocsf_endpoint(coalesce(RemoteAddressIP4, RemoteAddressIP6), null)['ip'], 'port': null, 'uid': null}
-        when class_uid = 4003 then {'ip': null, 'port': null, 'uid': aid}
-        when class_uid = 4001 and name like 'NetworkReceive%' then {'ip': coalesce(RemoteAddressIP4, RemoteAddressIP6), 'port': try_cast(RemotePort as int), 'uid': null}
-        when class_uid = 4001 then {'ip': coalesce(LocalAddressIP4, LocalAddressIP6), 'port': try_cast(LocalPort as int), 'uid': null} end as src_endpoint,
-    case when class_uid = 3002 then {'ip': null, 'port': null, 'uid': aid, 'hostname': ComputerName}
-        when class_uid = 4001 and name like 'NetworkReceive%' then {'ip': coalesce(LocalAddressIP4, LocalAddressIP6), 'port': try_cast(LocalPort as int), 'uid': null, 'hostname': null}
-        when class_uid = 4001 and name not like 'NetworkListen%' then {'ip': coalesce(RemoteAddressIP4, RemoteAddressIP6), 'port': try_cast(RemotePort as int), 'uid': null, 'hostname': null}
-        end as dst_endpoint,
+    -- Of a logon and of a connection from outside the remote side is the source.
+    case when class_uid = 3002 or name like 'NetworkReceive%' then remote when class_uid in (4001, 4003) then here end as src_endpoint,
+    case when class_uid = 3002 or name like 'NetworkReceive%' then here when class_uid = 4001 then remote end as dst_endpoint,
     case when class_uid = 4001 then ocsf_connection(Protocol, case when name like 'NetworkReceive%' then 'inbound' when name like 'NetworkConnect%' then 'outbound' end) end as connection_info,
     case when class_uid = 4003 then {'hostname': DomainName} end as query,
     {'uid': id, 'event_code': name, 'tenant_uid': cid, 'original_time': timestamp} as metadata,

@@ -102,9 +102,11 @@ select
     case when class_uid = 3005 then string_to_array(regexp_replace(trim(roles, '[]'), '\s*,\s*|\s+', ',', 'g'), ',') end as privileges,
     case when class_uid = 3002 then {'name': service_name} end as service,
     case when class_uid = 6003 then {'operation': operation, 'service': {'name': service_name}} end as api,
-    case when class_uid in (3001, 3002, 3005, 6003) then {'ip': ocsf_endpoint(user_ip, null)['ip'], 'port': null,
-            'name': case when class_uid = 6003 and ocsf_endpoint(user_ip, null)['ip'] is null then 'unknown' end}
-        when class_uid = 4001 then {'ip': json_text(event, 'LocalAddress'), 'port': try_cast(json_text(event, 'LocalPort') as int), 'name': null} end as src_endpoint,
+    case when class_uid in (3001, 3002, 3005, 4001, 6003) then {
+        'ip': ocsf_endpoint(case when class_uid = 4001 then json_text(event, 'LocalAddress') else user_ip end, null)['ip'],
+        'port': case when class_uid = 4001 then try_cast(json_text(event, 'LocalPort') as int) end,
+        'name': case when class_uid = 6003 and ocsf_endpoint(user_ip, null)['ip'] is null then 'unknown' end
+    } end as src_endpoint,
     case when class_uid = 4001 then {'ip': json_text(event, 'RemoteAddress'), 'port': try_cast(json_text(event, 'RemotePort') as int)} end as dst_endpoint,
     case when class_uid = 4001 then ocsf_connection(json_text(event, 'Protocol'), null) end as connection_info,
     {'uid': cast(metadata.offset as text), 'event_code': kind, 'tenant_uid': metadata.customerIDString, 'log_version': metadata.version,

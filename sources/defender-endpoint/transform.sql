@@ -89,7 +89,10 @@ classified as (
             'size': try_cast(FileSize as bigint),
             'hashes': array_compact([ocsf_hash(SHA256), ocsf_hash(SHA1), ocsf_hash(MD5)])
         } end as target,
-        {'name': coalesce(AccountName, AccountUpn), 'domain': AccountDomain, 'uid': AccountSid} as account
+        {'name': coalesce(AccountName, AccountUpn), 'domain': AccountDomain, 'uid': AccountSid} as account,
+        {'ip': ocsf_endpoint(LocalIP, null)['ip'], 'port': try_cast(LocalPort as int), 'hostname': DeviceName} as here,
+        {'ip': ocsf_endpoint(RemoteIP, null)['ip'], 'port': case when RemoteIP <> '' then nullif(try_cast(RemotePort as int), 0) end,
+            'hostname': RemoteDeviceName} as remote
     from events
 )
 
@@ -138,11 +141,9 @@ select
         when 'NetworkCleartext' then 8 when 'NewCredentials' then 9 when 'RemoteInteractive' then 10 when 'CachedInteractive' then 11 else 0 end end as logon_type_id,
     case when class_uid = 201001 then {'path': coalesce(RegistryKey, PreviousRegistryKey)} end as reg_key,
     case when class_uid = 201002 then {'name': RegistryValueName, 'path': RegistryKey, 'reg_string_data': RegistryValueData} end as reg_value,
-    case when class_uid = 3002 or (class_uid = 4001 and ActionType like 'Inbound%') then {'ip': ocsf_endpoint(RemoteIP, null)['ip'], 'port': try_cast(RemotePort as int), 'hostname': RemoteDeviceName}
-        when class_uid = 4001 then {'ip': ocsf_endpoint(LocalIP, null)['ip'], 'port': try_cast(LocalPort as int), 'hostname': null} end as src_endpoint,
-    case when class_uid = 3002 then {'ip': null, 'port': null, 'hostname': DeviceName}
-        when class_uid = 4001 and ActionType like 'Inbound%' then {'ip': ocsf_endpoint(LocalIP, null)['ip'], 'port': try_cast(LocalPort as int), 'hostname': null}
-        when class_uid = 4001 and RemoteIP <> '' then {'ip': ocsf_endpoint(RemoteIP, null)['ip'], 'port': try_cast(RemotePort as int), 'hostname': null} end as dst_endpoint,
+    -- Of a logon and of a connection from outside the remote side is the source.
+    case when class_uid = 3002 or (class_uid = 4001 and ActionType like 'Inbound%') then remote when class_uid = 4001 then here end as src_endpoint,
+    case when class_uid = 3002 or (class_uid = 4001 and ActionType like 'Inbound%') then here when class_uid = 4001 then remote end as dst_endpoint,
     case when class_uid = 4001 then ocsf_connection(Protocol, case when ActionType like 'Inbound%' then 'inbound' when ActionType like 'Connection%' then 'outbound' end) end as connection_info,
     case when class_uid = 4001 then ocsf_url(RemoteUrl) end as url,
     case when class_uid = 2004 then {

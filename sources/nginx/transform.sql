@@ -6,7 +6,7 @@ with lines as (
         ocsf_endpoint(coalesce(
             regexp_match(error, ', host: "([^"]*)"')[1], nullif(regexp_match(error, ', server: ([^,\s]+)')[1], '_')
         )) as host,
-        coalesce(request, regexp_match(error, ', request: "((?:[^"\\]|\\.)*)"')[1]) as request_line,
+        coalesce(nullif(request, '-'), regexp_match(error, ', request: "((?:[^"\\]|\\.)*)"')[1]) as request_line,
         -- "[error] 31#31: *7 text": the number of the connection
         regexp_match(error, '^\*(\d+) ')[1] as connection,
         nullif(remote_user, '-') as user_name,
@@ -20,7 +20,7 @@ requests as (
         regexp_match(request_line, '^(\S+) (.*?)(?: (HTTP/[\d.]+))?$') as parts,
         case
             when remote_addr is not null or (address is not null and request_line is not null) then 4002
-            when error is not null then 6008
+            when level in ('error', 'err', 'crit', 'alert', 'emerg') then 6008
             else 0
         end as class_uid
     from lines
@@ -43,12 +43,11 @@ select
         when level in ('alert', 'emerg') then 5
     end as severity_id,
     case
-        when class_uid = 0 then null
         when status < 400 then 1
-        when status >= 400 or error is not null then 2
+        when status >= 400 or class_uid = 6008 or (class_uid = 4002 and error is not null) then 2
     end as status_id,
     cast(status as varchar) as status_code,
-    coalesce(error, other) as message,
+    error as message,
     case when class_uid = 4002 then {
         'ip': address.ip, 'hostname': address.hostname, 'port': address.port, 'owner': {'name': user_name}
     } end as src_endpoint,
@@ -77,7 +76,7 @@ select
         'log_level': level,
         'correlation_uid': connection
     } as metadata,
-    case when class_uid = 0 or trim(more) <> '' then _raw end as raw_data,
+    case when trim(more) <> '' then _raw end as raw_data,
     _file,
     _row
 from requests

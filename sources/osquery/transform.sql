@@ -34,7 +34,7 @@ classified as (
 )
 
 select
-    parse_time(coalesce(unixTime, calendarTime)) as time,
+    parse_time(coalesce(unixTime, calendarTime, json_text(columns, 'time'))) as time,
     class_uid,
     case class_uid
         when 1007 then case action when 'removed' then 2 else 1 end
@@ -53,11 +53,15 @@ select
     {
         'hostname': ocsf_endpoint(device_name, null)['hostname'],
         'uid': coalesce(json_text(decorations, 'host_uuid'), hostIdentifier),
-        'type_id': case when device_name is not null then 0 end
+        'name': case when device_name is null then 'unknown' end,
+        'type_id': 0
     } as device,
     {
-        'process': case when class_uid = 1007 then {'pid': try_cast(json_text(columns, 'parent') as bigint), 'cmd_line': json_text(columns, 'pcmdline'), 'file': null}
-            when class_uid in (1001, 4001) and pid is not null then {'pid': pid, 'cmd_line': cmdline, 'file': ocsf_file(path)} end,
+        'process': {
+            'pid': case when class_uid = 1007 then try_cast(json_text(columns, 'parent') as bigint) when class_uid in (1001, 4001) then pid end,
+            'cmd_line': case when class_uid = 1007 then json_text(columns, 'pcmdline') when class_uid in (1001, 4001) then cmdline end,
+            'file': case when class_uid in (1001, 4001) and pid is not null then ocsf_file(path) end
+        },
         'user': {'name': user_name, 'uid': uid},
         'app_name': case when class_uid in (1001, 1007) and coalesce(user_name, uid, json_text(columns, 'parent')) is null then 'unknown' end
     } as actor,
@@ -69,10 +73,15 @@ select
         'user': {'name': user_name, 'uid': uid}
     } end as process,
     case when class_uid = 1001 then ocsf_file(target_path) end as file,
-    case when class_uid = 4001 then {'ip': ocsf_endpoint(json_text(columns, 'local_address'), null)['ip'], 'port': try_cast(json_text(columns, 'local_port') as int)}
-        when class_uid = 3002 then {'ip': ocsf_endpoint(host, null)['ip'], 'port': null} end as src_endpoint,
-    case when class_uid = 4001 then {'ip': ocsf_endpoint(remote_address, null)['ip'], 'port': try_cast(json_text(columns, 'remote_port') as int), 'hostname': null}
-        when class_uid = 3002 then {'ip': null, 'port': null, 'hostname': coalesce(device_name, 'unknown')} end as dst_endpoint,
+    case when class_uid in (3002, 4001) then {
+        'ip': ocsf_endpoint(coalesce(json_text(columns, 'local_address'), host), null)['ip'],
+        'port': try_cast(json_text(columns, 'local_port') as int)
+    } end as src_endpoint,
+    case when class_uid in (3002, 4001) then {
+        'ip': ocsf_endpoint(remote_address, null)['ip'],
+        'port': try_cast(json_text(columns, 'remote_port') as int),
+        'hostname': case when class_uid = 3002 then coalesce(device_name, 'unknown') end
+    } end as dst_endpoint,
     case when class_uid = 4001 then ocsf_connection(json_text(columns, 'protocol'), null) end as connection_info,
     case when class_uid = 3002 then {'name': user_name, 'uid': uid} end as "user",
     case when class_uid = 1009 then {'script_content': {'value': json_text(columns, 'command')}, 'type_id': 6} end as script,

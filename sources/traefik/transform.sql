@@ -66,7 +66,7 @@ select
     case when class_uid = 4002 then {
         'http_method': regexp_match(method, '^(CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE)$')[1],
         'url': {
-            'url_string': concat(coalesce("RequestScheme" || '://' || host, ''), target),
+            'url_string': concat("RequestScheme" || '://' || host, ':' || "RequestPort", target),
             'scheme': "RequestScheme",
             'hostname': host,
             'port': "RequestPort",

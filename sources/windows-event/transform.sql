@@ -101,12 +101,16 @@ select
     } end as process,
     case when class_uid = 3002 then {'name': TargetUserName, 'domain': nullif(TargetDomainName, '-'), 'uid': nullif(TargetUserSid, 'S-1-0-0')} end as "user",
     case when class_uid = 3002 and try_cast(LogonType as int) in (2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13) then cast(LogonType as int) end as logon_type_id,
-    case when class_uid = 3002 then {'ip': ocsf_endpoint(IpAddress, null)['ip'], 'port': nullif(try_cast(IpPort as int), 0), 'hostname': ocsf_endpoint(WorkstationName, null)['hostname']}
-        when class_uid = 4001 then {'ip': ocsf_endpoint(coalesce(SourceIp, SourceAddress), null)['ip'], 'port': try_cast(SourcePort as int), 'hostname': null}
-        end as src_endpoint,
-    case when class_uid = 3002 then {'ip': null, 'port': null, 'hostname': host}
-        when class_uid = 4001 then {'ip': ocsf_endpoint(coalesce(DestinationIp, DestAddress), null)['ip'],
-            'port': try_cast(coalesce(DestinationPort, DestPort) as int), 'hostname': null} end as dst_endpoint,
+    case when class_uid in (3002, 4001) then {
+        'ip': ocsf_endpoint(coalesce(IpAddress, SourceIp, SourceAddress), null)['ip'],
+        'port': nullif(try_cast(coalesce(IpPort, SourcePort) as int), 0),
+        'hostname': ocsf_endpoint(WorkstationName, null)['hostname']
+    } end as src_endpoint,
+    case when class_uid in (3002, 4001) then {
+        'ip': ocsf_endpoint(coalesce(DestinationIp, DestAddress), null)['ip'],
+        'port': try_cast(coalesce(DestinationPort, DestPort) as int),
+        'hostname': case when class_uid = 3002 then host end
+    } end as dst_endpoint,
     case when class_uid = 4001 then ocsf_connection(Protocol, null) end as connection_info,
     case when class_uid = 1009 then {'script_content': {'value': ScriptBlockText}, 'type_id': 2} end as script,
     case when class_uid = 1008 and event_id = 1102 then 'Security' when class_uid = 1008 then regexp_match(text, '^The (.*) log file was cleared')[1] end as log_name,

@@ -111,8 +111,9 @@ classified as (
         {'name': nullif(SubjectUserName, '-'), 'domain': nullif(SubjectDomainName, '-'), 'uid': nullif(SubjectUserSid, 'S-1-0-0')} as subject,
         {'name': nullif(TargetUserName, '-'), 'domain': case when event_id <> 4740 then nullif(TargetDomainName, '-') end,
             'uid': nullif(coalesce(TargetUserSid, TargetSid), 'S-1-0-0')} as target
-    from events e
-    left join kinds on kinds.id = e.event_id and lower(e.channel) = 'security'
+    -- This way round the events stream, in their order.
+    from kinds
+    right join events e on kinds.id = e.event_id and lower(e.channel) = 'security'
 ),
 
 processes as (
@@ -151,7 +152,7 @@ select
         }
     } as actor,
     case when class_uid in (3001, 3002) then target when class_uid = 3003 then subject
-        when class_uid = 3006 then {'name': nullif(MemberName, '-'), 'domain': null, 'uid': MemberSid} end as "user",
+        when class_uid = 3006 then {'name': nullif(MemberName, '-'), 'domain': cast(null as text), 'uid': MemberSid} end as "user",
     case when class_uid = 3006 then target end as "group",
     case when class_uid = 3003 then string_to_array(regexp_replace(trim(PrivilegeList), '\s+', ',', 'g'), ',') end as privileges,
     case when class_uid = 3002 then {'uid': nullif(TargetLogonId, '0x0')} when class_uid = 3003 then {'uid': SubjectLogonId} end as session,
@@ -161,14 +162,17 @@ select
     case when class_uid = 3002 then case when AuthenticationPackageName = 'Kerberos' or event_id between 4768 and 4771 then 2
         when AuthenticationPackageName like 'NTLM%' or event_id = 4776 then 1 end end as auth_protocol_id,
     case when class_uid = 3002 then {'name': ServiceName} end as service,
-    case when class_uid in (3002, 4006) then {'ip': ocsf_endpoint(IpAddress, null)['ip'], 'port': nullif(try_cast(IpPort as int), 0),
-            'hostname': ocsf_endpoint(coalesce(WorkstationName, Workstation), null)['hostname']}
-        when class_uid = 4001 then {'ip': ocsf_endpoint(SourceAddress, null)['ip'], 'port': try_cast(SourcePort as int), 'hostname': null}
+    case when class_uid in (3002, 4001, 4006) or event_id = 4740 then {
+        'ip': ocsf_endpoint(coalesce(IpAddress, SourceAddress), null)['ip'],
+        'port': nullif(try_cast(coalesce(IpPort, SourcePort) as int), 0),
         -- What a lockout calls a domain is the computer that it came from.
-        when event_id = 4740 then {'ip': null, 'port': null, 'hostname': ocsf_endpoint(TargetDomainName, null)['hostname']} end as src_endpoint,
-    case when class_uid in (3002, 4006) then {'ip': null, 'port': null, 'hostname': host}
-        when class_uid = 4001 and DestAddress is not null then {'ip': ocsf_endpoint(DestAddress, null)['ip'], 'port': try_cast(DestPort as int), 'hostname': null}
-        end as dst_endpoint,
+        'hostname': ocsf_endpoint(case when event_id = 4740 then TargetDomainName else coalesce(WorkstationName, Workstation) end, null)['hostname']
+    } end as src_endpoint,
+    case when class_uid in (3002, 4001, 4006) then {
+        'ip': ocsf_endpoint(DestAddress, null)['ip'],
+        'port': case when DestAddress is not null then try_cast(DestPort as int) end,
+        'hostname': case when class_uid <> 4001 then host end
+    } end as dst_endpoint,
     case when class_uid = 4001 then ocsf_connection(Protocol, Direction) end as connection_info,
     case when class_uid = 4006 then ShareName end as share,
     case when class_uid = 4006 then ocsf_file(RelativeTargetName) when class_uid = 1001 then ocsf_file(ObjectName) end as file,

@@ -87,8 +87,9 @@ classified as (
             ocsf_hash(regexp_match(Hashes, 'SHA1=(\w+)')[1]),
             ocsf_hash(regexp_match(Hashes, 'MD5=(\w+)')[1])
         ]) as hashes
-    from sysmon
-    left join kinds on kinds.event = sysmon.id
+    -- This way round the events stream, in their order.
+    from kinds
+    right join sysmon on kinds.event = sysmon.id
 ),
 
 files as (
@@ -130,8 +131,12 @@ select
     case when id = 8 then 1 end as injection_type_id,
     case when class_uid = 1001 then target_file end as file,
     case when id = 6 then {'file': target_file} end as driver,
-    case when id = 7 then {'load_type_id': 0, 'file': target_file, 'function_name': null, 'start_address': null}
-        when id = 8 then {'load_type_id': 0, 'file': null, 'function_name': nullif(StartFunction, '-'), 'start_address': StartAddress} end as module,
+    case when id in (7, 8) then {
+        'load_type_id': 0,
+        'file': case when id = 7 then target_file end,
+        'function_name': nullif(StartFunction, '-'),
+        'start_address': StartAddress
+    } end as module,
     case when class_uid = 201001 then {'path': coalesce(NewName, TargetObject)} end as reg_key,
     case when class_uid = 201001 and id = 14 then {'path': TargetObject} end as prev_reg_key,
     case when class_uid = 201002 then {
@@ -139,8 +144,11 @@ select
         'path': regexp_replace(TargetObject, '\\[^\\]*$', ''),
         'reg_string_data': Details
     } end as reg_value,
-    case when id = 3 then {'ip': ocsf_endpoint(SourceIp, null)['ip'], 'port': try_cast(SourcePort as int), 'hostname': nullif(SourceHostname, '-')}
-        when id = 22 then {'ip': null, 'port': null, 'hostname': host} end as src_endpoint,
+    case when id in (3, 22) then {
+        'ip': ocsf_endpoint(SourceIp, null)['ip'],
+        'port': try_cast(SourcePort as int),
+        'hostname': case when id = 22 then host else nullif(SourceHostname, '-') end
+    } end as src_endpoint,
     case when id = 3 then {'ip': ocsf_endpoint(DestinationIp, null)['ip'], 'port': try_cast(DestinationPort as int),
         'hostname': nullif(DestinationHostname, '-')} end as dst_endpoint,
     case when id = 3 then ocsf_connection(Protocol, case lower(Initiated) when 'true' then 'outbound' when 'false' then 'inbound' end) end as connection_info,
