@@ -1,0 +1,126 @@
+-- One row per event. Most are base events; those that every mixed file holds have a class, as in the packs of their channels.
+with records as (
+    select *, json_text(winlog, 'event_data') as d, _rest, _raw, _file, _row from input
+),
+
+events as (
+    select
+        coalesce(EventID, try_cast(json_text(winlog, 'event_id') as bigint)) as event_id,
+        coalesce(Channel, EventLog, json_text(winlog, 'channel')) as channel,
+        coalesce(Provider_Name, SourceName, Provider, Source, json_text(winlog, 'provider_name')) as provider,
+        coalesce(Computer, Hostname, json_text(winlog, 'computer_name')) as host,
+        coalesce(EventRecordID, RecordNumber, try_cast(json_text(winlog, 'record_id') as bigint)) as record,
+        coalesce(TimeCreated, "@timestamp", TimeGenerated) as logged,
+        coalesce(Message, RenderedDescription, message) as text,
+        -- Windows counts from 1 (critical) to 5 (verbose), NXLog from 1 (debug) to 5 (critical).
+        case when SeverityValue is not null then case SeverityValue when '5' then 5 when '4' then 4 when '3' then 3 else 1 end
+            else case lower(coalesce(Level, EventLevel, json_text(winlog, 'level'))) when '1' then 5 when 'critical' then 5 when '2' then 4 when 'error' then 4
+                when '3' then 3 when 'warning' then 3 else 1 end end as severity_id,
+        coalesce(Security_UserID, case when Provider_Name is null then UserID end, json_text(winlog, 'user.identifier')) as sid,
+        case when Provider_Name is null then coalesce(AccountName, json_text(winlog, 'user.name')) end as account,
+        case when Provider_Name is null then coalesce(Domain, json_text(winlog, 'user.domain')) end as domain,
+        -- Of events that are no JSON it is what the event is about.
+        case when Provider_Name is not null then AccountName end as service_account,
+        coalesce(UtcTime, json_text(d, 'UtcTime')) as UtcTime, coalesce("User", json_text(d, 'User')) as "User",
+        coalesce(Image, json_text(d, 'Image')) as Image, coalesce(ProcessId, json_text(d, 'ProcessId')) as ProcessId,
+        coalesce(ProcessGuid, json_text(d, 'ProcessGuid')) as ProcessGuid,
+        coalesce(CommandLine, json_text(d, 'CommandLine')) as CommandLine,
+        coalesce(ParentImage, json_text(d, 'ParentImage')) as ParentImage,
+        coalesce(ParentProcessId, json_text(d, 'ParentProcessId')) as ParentProcessId,
+        coalesce(ParentProcessGuid, json_text(d, 'ParentProcessGuid')) as ParentProcessGuid,
+        coalesce(NewProcessName, json_text(d, 'NewProcessName')) as NewProcessName,
+        coalesce(NewProcessId, json_text(d, 'NewProcessId')) as NewProcessId,
+        coalesce(SubjectUserName, json_text(d, 'SubjectUserName')) as SubjectUserName,
+        coalesce(SubjectDomainName, json_text(d, 'SubjectDomainName')) as SubjectDomainName,
+        coalesce(SubjectUserSid, json_text(d, 'SubjectUserSid')) as SubjectUserSid,
+        coalesce(TargetUserName, json_text(d, 'TargetUserName')) as TargetUserName,
+        coalesce(TargetDomainName, json_text(d, 'TargetDomainName')) as TargetDomainName,
+        coalesce(TargetUserSid, json_text(d, 'TargetUserSid')) as TargetUserSid,
+        coalesce(LogonType, json_text(d, 'LogonType')) as LogonType, coalesce(IpAddress, json_text(d, 'IpAddress')) as IpAddress,
+        coalesce(IpPort, json_text(d, 'IpPort')) as IpPort,
+        coalesce(WorkstationName, json_text(d, 'WorkstationName')) as WorkstationName,
+        coalesce(ServiceName, json_text(d, 'ServiceName')) as ServiceName,
+        coalesce(ImagePath, json_text(d, 'ImagePath')) as ImagePath,
+        coalesce(ServiceFileName, json_text(d, 'ServiceFileName')) as ServiceFileName,
+        coalesce(Protocol, json_text(d, 'Protocol')) as Protocol, coalesce(SourceIp, json_text(d, 'SourceIp')) as SourceIp,
+        coalesce(SourcePort, json_text(d, 'SourcePort')) as SourcePort,
+        coalesce(DestinationIp, json_text(d, 'DestinationIp')) as DestinationIp,
+        coalesce(DestinationPort, json_text(d, 'DestinationPort')) as DestinationPort,
+        coalesce(SourceAddress, json_text(d, 'SourceAddress')) as SourceAddress,
+        coalesce(DestAddress, json_text(d, 'DestAddress')) as DestAddress,
+        coalesce(DestPort, json_text(d, 'DestPort')) as DestPort,
+        coalesce(ScriptBlockText, json_text(d, 'ScriptBlockText')) as ScriptBlockText,
+        winlog, _rest, _raw, _file, _row
+    from records
+),
+
+classified as (
+    select
+        *,
+        case
+            when lower(channel) = 'security' and event_id in (4624, 4625, 4634) then 3002
+            when (lower(channel) = 'security' and event_id = 4688) or (channel ilike '%sysmon%' and event_id in (1, 5)) then 1007
+            when (lower(channel) = 'security' and event_id in (5156, 5157)) or (channel ilike '%sysmon%' and event_id = 3) then 4001
+            when channel ilike '%powershell%' and event_id = 4104 then 1009
+            when (lower(channel) = 'security' and event_id = 1102) or (lower(channel) = 'system' and event_id = 104) then 1008
+            when (lower(channel) = 'security' and event_id = 4697) or (lower(channel) = 'system' and event_id = 7045) then 201004
+            else 0
+        end as class_uid,
+        coalesce(NewProcessName, Image) as image,
+        coalesce(NewProcessId, ProcessId) as pid_text,
+        lpad(lower(substr(coalesce(NewProcessId, ProcessId), 3)), 6, '0') as pid_hex,
+        split_part(split_part(text, chr(10), 1), chr(13), 1) as title
+    from events
+)
+
+select
+    coalesce(case when channel ilike '%sysmon%' then parse_time(UtcTime) end, parse_time(logged)) as time,
+    class_uid,
+    case when class_uid = 0 then 0 when event_id in (4634, 5) then 2 when event_id = 5157 then 5 else 1 end as activity_id,
+    severity_id,
+    case when event_id in (4625, 5157) and class_uid > 0 then 2 when class_uid in (3002, 4001) then 1 end as status_id,
+    coalesce(case when class_uid = 201004 then concat_ws(' ', 'Service', ServiceName, 'installed on', host) end, nullif(title, ''),
+        case when class_uid = 1008 then 'Event log cleared on ' || host end, concat_ws(' ', provider, 'event', cast(event_id as text))) as message,
+    {'hostname': host, 'type_id': 0, 'os': {'name': 'Windows', 'type_id': 100}} as device,
+    {
+        'user': {
+            'name': coalesce(nullif(SubjectUserName, '-'), ocsf_user("User")['name'], account),
+            'domain': coalesce(nullif(SubjectDomainName, '-'), ocsf_user("User")['domain'], domain),
+            'uid': coalesce(nullif(SubjectUserSid, 'S-1-0-0'), case when "User" is null then sid end)
+        },
+        'process': case when class_uid <> 1007 or event_id = 5 then {'pid': nullif(try_cast(ProcessId as bigint), 0), 'uid': ProcessGuid, 'file': ocsf_file(Image)}
+            else {'pid': try_cast(ParentProcessId as bigint), 'uid': ParentProcessGuid, 'file': ocsf_file(ParentImage)} end
+    } as actor,
+    case when class_uid = 1007 then {
+        'pid': case when pid_text like '0x%' then strpos('123456789abcdef', substr(pid_hex, 1, 1)) * 1048576 + strpos('123456789abcdef', substr(pid_hex, 2, 1)) * 65536 + strpos('123456789abcdef', substr(pid_hex, 3, 1)) * 4096 + strpos('123456789abcdef', substr(pid_hex, 4, 1)) * 256 + strpos('123456789abcdef', substr(pid_hex, 5, 1)) * 16 + strpos('123456789abcdef', substr(pid_hex, 6, 1))
+            else try_cast(pid_text as bigint) end,
+        'uid': ProcessGuid,
+        'name': ocsf_file(image)['name'],
+        'file': ocsf_file(image),
+        'cmd_line': CommandLine
+    } end as process,
+    case when class_uid = 3002 then {'name': TargetUserName, 'domain': nullif(TargetDomainName, '-'), 'uid': nullif(TargetUserSid, 'S-1-0-0')} end as "user",
+    case when class_uid = 3002 and try_cast(LogonType as int) in (2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13) then cast(LogonType as int) end as logon_type_id,
+    case when class_uid in (3002, 4001) then {
+        'ip': ocsf_endpoint(coalesce(IpAddress, SourceIp, SourceAddress), null)['ip'],
+        'port': nullif(try_cast(coalesce(IpPort, SourcePort) as int), 0),
+        'hostname': ocsf_endpoint(WorkstationName, null)['hostname']
+    } end as src_endpoint,
+    case when class_uid in (3002, 4001) then {
+        'ip': ocsf_endpoint(coalesce(DestinationIp, DestAddress), null)['ip'],
+        'port': try_cast(coalesce(DestinationPort, DestPort) as int),
+        'hostname': case when class_uid = 3002 then host end
+    } end as dst_endpoint,
+    case when class_uid = 4001 then ocsf_connection(Protocol, null) end as connection_info,
+    case when class_uid = 1009 then {'script_content': {'value': ScriptBlockText}, 'type_id': 2} end as script,
+    case when class_uid = 1008 and event_id = 1102 then 'Security' when class_uid = 1008 then regexp_match(text, '^The (.*) log file was cleared')[1] end as log_name,
+    case when class_uid = 1008 then provider end as log_provider,
+    case when class_uid = 201004 then {'name': ServiceName, 'cmd_line': coalesce(ImagePath, ServiceFileName), 'service_start_name': service_account} end as win_service,
+    {'event_code': cast(event_id as text), 'log_name': channel, 'log_provider': provider, 'sequence': record, 'original_time': logged} as metadata,
+    -- A field that a class needs is not in `unmapped` of the other events: those keep the whole record.
+    case when winlog is not null or (class_uid = 0 and coalesce(Image, ProcessId, SubjectUserName, TargetUserName, ServiceName, IpAddress,
+        Protocol, SourceAddress) is not null) then _raw end as raw_data,
+    _rest as unmapped,
+    _file,
+    _row
+from classified
