@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
-    StructArray, UInt32Array, new_null_array,
+    Array, ArrayRef, AsArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, StructArray,
+    UInt32Array, new_null_array,
 };
 use arrow::compute::kernels::zip::zip;
 use arrow::compute::{is_not_null, take};
@@ -23,8 +23,18 @@ use crate::shape::{Problem, Shaper, time_type};
 const INFORMATIONAL: i64 = 1;
 /// The columns that are filled in, in the order in which they stand first in a row.
 const FIRST: [&str; 12] = [
-    "time", "class_uid", "class_name", "category_uid", "category_name", "activity_id", "activity_name", "type_uid",
-    "type_name", "severity_id", "severity", "metadata",
+    "time",
+    "class_uid",
+    "class_name",
+    "category_uid",
+    "category_name",
+    "activity_id",
+    "activity_name",
+    "type_uid",
+    "type_name",
+    "severity_id",
+    "severity",
+    "metadata",
 ];
 const OBSERVABLES: &str = "observables";
 
@@ -82,7 +92,8 @@ impl Completer {
         if let Some((_, kind)) = shaped.get_mut("metadata") {
             kind.clone_from(&metadata);
         }
-        let observables = Observables::new(schema, &classes.iter().map(|class| class.item).collect::<Vec<_>>(), &shaped);
+        let observables =
+            Observables::new(schema, &classes.iter().map(|class| class.item).collect::<Vec<_>>(), &shaped);
         let completed = completed_schema(given, &shaped, &captions, metadata);
         let (vendor, product) = (source.vendor.clone(), source.product.clone());
         Ok(Self { classes, completed, shaped, captions, profiles, vendor, product, observables })
@@ -118,10 +129,8 @@ impl Completer {
             let filled = filled(columns.get(text.as_str()), Arc::new(told))?;
             columns.insert(text, filled);
         }
-        let class_texts: [(&str, fn(&Class) -> &str); 2] = [
-            ("class_name", |class| &class.item.caption),
-            ("category_name", |class| &class.item.category_name),
-        ];
+        let class_texts: [(&str, fn(&Class) -> &str); 2] =
+            [("class_name", |class| &class.item.caption), ("category_name", |class| &class.item.category_name)];
         for (name, text) in class_texts {
             columns.insert(name, Arc::new(self.class_texts(&ids.class, text)));
         }
@@ -289,11 +298,7 @@ fn known_classes(shaper: &mut Shaper<'_>, source: &Ocsf) -> Vec<Class> {
     classes
 }
 
-fn shape_columns(
-    shaper: &mut Shaper<'_>,
-    classes: &[Class],
-    given: &SchemaRef,
-) -> BTreeMap<String, (usize, DataType)> {
+fn shape_columns(shaper: &mut Shaper<'_>, classes: &[Class], given: &SchemaRef) -> BTreeMap<String, (usize, DataType)> {
     let items: Vec<&Item> = classes.iter().map(|class| class.item).collect();
     let mut shaped = BTreeMap::new();
     for (index, field) in given.fields().iter().enumerate().filter(|(_, field)| !field.name().starts_with('_')) {
@@ -315,7 +320,9 @@ fn caption_columns(classes: &[Class], shaped: &BTreeMap<String, (usize, DataType
     for (id, attribute) in classes.iter().flat_map(|class| &class.item.attributes) {
         let is_there = shaped.contains_key(id) || ["activity_id", "type_uid", "severity_id"].contains(&id.as_str());
         let is_filled_otherwise = ["class_uid", "category_uid"].contains(&id.as_str());
-        if let (Some(sibling), true, false, false) = (&attribute.sibling, is_there, is_filled_otherwise, attribute.is_array) {
+        if let (Some(sibling), true, false, false) =
+            (&attribute.sibling, is_there, is_filled_otherwise, attribute.is_array)
+        {
             captions.insert(sibling.clone(), id.clone());
         }
     }
@@ -338,7 +345,11 @@ fn profile_columns(
             })
             .cloned()
             .collect(),
-        classes: classes.iter().filter(|class| class.item.profiles.contains(profile)).map(|class| class.item.uid).collect(),
+        classes: classes
+            .iter()
+            .filter(|class| class.item.profiles.contains(profile))
+            .map(|class| class.item.uid)
+            .collect(),
     });
     profiles.collect()
 }
@@ -347,7 +358,10 @@ fn profile_columns(
 fn check_needed(shaper: &mut Shaper<'_>, classes: &[Class], shaped: &BTreeMap<String, (usize, DataType)>) {
     shaper.column = String::new();
     if !shaped.contains_key("time") {
-        shaper.wrong("there is no column `time`, which every OCSF event has".to_owned(), Some("give the event's time as a timestamp"));
+        shaper.wrong(
+            "there is no column `time`, which every OCSF event has".to_owned(),
+            Some("give the event's time as a timestamp"),
+        );
     }
     if !shaped.contains_key("activity_id") {
         let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
@@ -370,7 +384,9 @@ fn metadata_type(given: Option<&DataType>) -> DataType {
     let product = DataType::Struct([text_field("name"), text_field("vendor_name")].into_iter().collect());
     let profiles = DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)));
     let own: Fields =
-        [text_field("version"), Field::new("product", product, true), Field::new("profiles", profiles, true)].into_iter().collect();
+        [text_field("version"), Field::new("product", product, true), Field::new("profiles", profiles, true)]
+            .into_iter()
+            .collect();
     match given {
         Some(DataType::Struct(fields)) => DataType::Struct(united_fields(&own, fields)),
         _ => DataType::Struct(own),

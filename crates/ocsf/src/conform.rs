@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, GenericListArray, ListArray, OffsetSizeTrait, StringArray, StructArray, make_array, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, GenericListArray, ListArray, OffsetSizeTrait,
+    StringArray, StructArray, make_array, new_null_array,
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
 use arrow::compute::{cast, filter};
@@ -70,27 +71,34 @@ fn any_valid(columns: &[ArrayRef]) -> Option<NullBuffer> {
 fn conform_list<O: OffsetSizeTrait>(array: &GenericListArray<O>, item: &FieldRef) -> Result<ArrayRef, ArrowError> {
     let (first, last) = (array.value_offsets()[0].as_usize(), array.value_offsets()[array.len()].as_usize());
     let values = conform(&array.values().slice(first, last - first), item.data_type())?;
-    let (values, lengths) = without_null_items(values, array.offsets().lengths().collect())?;
+    let (values, lengths) = without_null_items(values, array.offsets().lengths().collect(), array.nulls())?;
     let has_items = NullBuffer::new(lengths.iter().map(|length| *length > 0).collect());
     let offsets = OffsetBuffer::from_lengths(lengths);
     let nulls = NullBuffer::union(array.nulls(), Some(&has_items));
     Ok(Arc::new(ListArray::try_new(nullable(item), offsets, values, nulls)?))
 }
 
-/// The items that are not NULL, and how many of them each list has.
-fn without_null_items(values: ArrayRef, lengths: Vec<usize>) -> Result<(ArrayRef, Vec<usize>), ArrowError> {
-    let Some(nulls) = values.logical_nulls().filter(|nulls| nulls.null_count() > 0) else {
-        return Ok((values, lengths));
-    };
-    let mut start = 0;
-    let kept = lengths.into_iter().map(|length| {
-        let valid = (start..start + length).filter(|index| nulls.is_valid(*index)).count();
-        start += length;
-        valid
-    });
-    let lengths = kept.collect();
-    let is_valid = BooleanArray::new(nulls.inner().clone(), None);
-    Ok((filter(&values, &is_valid)?, lengths))
+/// The items that are not NULL and in a list that is not, and how many of them each list has.
+fn without_null_items(
+    values: ArrayRef,
+    lengths: Vec<usize>,
+    lists: Option<&NullBuffer>,
+) -> Result<(ArrayRef, Vec<usize>), ArrowError> {
+    let items = values.logical_nulls();
+    let is_item = |index: usize| items.as_ref().is_none_or(|items| items.is_valid(index));
+    let is_list = |index: usize| lists.is_none_or(|lists| lists.is_valid(index));
+    let mut kept = BooleanBufferBuilder::new(values.len());
+    let mut counts = Vec::with_capacity(lengths.len());
+    for (list, length) in lengths.into_iter().enumerate() {
+        let start = kept.len();
+        (start..start + length).for_each(|index| kept.append(is_list(list) && is_item(index)));
+        counts.push((start..start + length).filter(|index| kept.get_bit(*index)).count());
+    }
+    let kept = BooleanArray::new(kept.finish(), None);
+    if kept.true_count() == values.len() {
+        return Ok((values, counts));
+    }
+    Ok((filter(&values, &kept)?, counts))
 }
 
 fn nullable(field: &FieldRef) -> FieldRef {
@@ -159,6 +167,17 @@ mod tests {
     }
 
     #[test]
+    fn items_of_null_lists_and_null_items_are_left_out() {
+        let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), Some(vec![Some(2)])]);
+        let (item, offsets, values, _) = list.into_parts();
+        let nulls = Some(NullBuffer::from(vec![true, false]));
+        let list: ArrayRef = Arc::new(ListArray::new(item, offsets, values, nulls));
+        let conformed = conform(&list, list.data_type()).expect("same type");
+        assert_eq!(conformed.as_list::<i32>().values().len(), 1);
+        assert_eq!((conformed.is_valid(0), conformed.is_null(1)), (true, true));
+    }
+
+    #[test]
     fn fields_are_found_by_name_wherever_they_stand() {
         let port = Arc::new(Field::new("port", DataType::Int64, true));
         let ip = Arc::new(Field::new("ip", DataType::Utf8, true));
@@ -173,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_sliced_list_keeps_its_own_items() {
-        let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), Some(2)]), Some(vec![Some(3)])]);
+        let list =
+            ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), Some(2)]), Some(vec![Some(3)])]);
         let sliced: ArrayRef = Arc::new(list.slice(1, 1));
         let wide = DataType::List(Arc::new(Field::new("item", DataType::Int64, true)));
         let conformed = conform(&sliced, &wide).expect("integers widen");

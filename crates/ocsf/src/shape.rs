@@ -57,7 +57,10 @@ impl Shaper<'_> {
             DataType::Struct(fields) => DataType::Struct(self.shape_fields(path, fields, &objects)),
             other => {
                 let hint = "write an object as a struct, such as `{'name': …} as user`";
-                self.wrong(format!("`{path}` is {other}, and OCSF has an object `{}` there", attributes[0].kind), Some(hint));
+                self.wrong(
+                    format!("`{path}` is {other}, and OCSF has an object `{}` there", attributes[0].kind),
+                    Some(hint),
+                );
                 other.clone()
             }
         }
@@ -75,8 +78,7 @@ impl Shaper<'_> {
     /// The attributes of this name, of all the items that have one. None is a problem.
     pub(crate) fn attributes<'i>(&mut self, path: &str, name: &str, items: &[&'i Item]) -> Vec<&'i Attribute> {
         let named: Vec<&Attribute> = items.iter().filter_map(|item| item.attributes.get(name)).collect();
-        let found: Vec<&Attribute> =
-            named.iter().copied().filter(|attribute| attribute.is_in(self.profiles)).collect();
+        let found: Vec<&Attribute> = named.iter().copied().filter(|attribute| attribute.is_in(self.profiles)).collect();
         if !found.is_empty() {
             return found;
         }
@@ -90,9 +92,11 @@ impl Shaper<'_> {
             }
             None => {
                 let known = items.iter().flat_map(|item| item.attributes.iter());
-                let known = known.filter(|(_, attribute)| attribute.is_in(self.profiles)).map(|(name, _)| name.as_str());
+                let known =
+                    known.filter(|(_, attribute)| attribute.is_in(self.profiles)).map(|(name, _)| name.as_str());
                 let hint = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
-                let hint = hint.unwrap_or_else(|| "what the schema has no place for belongs into `unmapped`".to_owned());
+                let hint =
+                    hint.unwrap_or_else(|| "what the schema has no place for belongs into `unmapped`".to_owned());
                 self.wrong(format!("`{path}` is no attribute of OCSF {}", self.schema.version()), Some(&hint));
             }
         }

@@ -110,7 +110,8 @@ impl Check {
             }
         }
         let is_known = |name: &str| item.attributes.get(name).is_some_and(|known| known.is_in(&self.profiles));
-        let unknown = object.iter().filter(|(name, value)| !value.is_null() && !name.starts_with('_') && !is_known(name));
+        let unknown =
+            object.iter().filter(|(name, value)| !value.is_null() && !name.starts_with('_') && !is_known(name));
         let unknown: Vec<&String> = unknown.map(|(name, _)| name).collect();
         for name in unknown {
             let profiles = item.attributes.get(name).map(|known| known.profiles.join("` or `"));
@@ -174,7 +175,8 @@ impl Check {
         if let Some(object) = self.schema.object(&attribute.kind) {
             match value {
                 Value::Object(fields) => self.object(fields, object, at),
-                Value::String(text) if object.is_open() && serde_json::from_str::<Map<String, Value>>(text).is_ok() => {}
+                Value::String(text) if object.is_open() && serde_json::from_str::<Map<String, Value>>(text).is_ok() => {
+                }
                 other => self.wrong_type(other, attribute, at),
             }
             return;

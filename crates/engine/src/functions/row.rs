@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Int32Array, Int32Builder, StringArray, StringBuilder,
-    StructArray, TimestampMicrosecondBuilder,
+    Array, ArrayRef, BooleanArray, Int32Array, Int32Builder, StringArray, StringBuilder, StructArray,
+    TimestampMicrosecondBuilder,
 };
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
@@ -264,7 +264,6 @@ pub(super) enum Kind {
     Text,
     /// 32 bits: identifiers, ports.
     Int,
-    /// 64 bits.
     /// Microseconds since 1970, UTC.
     Time,
 }
