@@ -50,6 +50,19 @@ events as (
         coalesce(DestAddress, json_text(d, 'DestAddress')) as DestAddress,
         coalesce(DestPort, json_text(d, 'DestPort')) as DestPort,
         coalesce(ScriptBlockText, json_text(d, 'ScriptBlockText')) as ScriptBlockText,
+        coalesce(EventType, json_text(d, 'EventType')) as EventType,
+        coalesce(SourceImage, json_text(d, 'SourceImage')) as SourceImage,
+        coalesce(SourceProcessId, json_text(d, 'SourceProcessId')) as SourceProcessId,
+        coalesce(SourceProcessGUID, json_text(d, 'SourceProcessGUID')) as SourceProcessGUID,
+        coalesce(TargetImage, json_text(d, 'TargetImage')) as TargetImage,
+        coalesce(TargetProcessId, json_text(d, 'TargetProcessId')) as TargetProcessId,
+        coalesce(TargetProcessGUID, json_text(d, 'TargetProcessGUID')) as TargetProcessGUID,
+        coalesce(GrantedAccess, json_text(d, 'GrantedAccess')) as GrantedAccess,
+        coalesce(ImageLoaded, json_text(d, 'ImageLoaded')) as ImageLoaded,
+        coalesce(TargetFilename, json_text(d, 'TargetFilename')) as TargetFilename,
+        coalesce(TargetObject, json_text(d, 'TargetObject')) as TargetObject,
+        coalesce(Details, json_text(d, 'Details')) as Details, coalesce(QueryName, json_text(d, 'QueryName')) as QueryName,
+        coalesce(QueryStatus, json_text(d, 'QueryStatus')) as QueryStatus,
         winlog, _rest, _raw, _file, _row
     from records
 ),
@@ -59,15 +72,20 @@ classified as (
         *,
         case
             when lower(channel) = 'security' and event_id in (4624, 4625, 4634) then 3002
-            when (lower(channel) = 'security' and event_id = 4688) or (channel ilike '%sysmon%' and event_id in (1, 5)) then 1007
+            when (lower(channel) = 'security' and event_id = 4688) or (channel ilike '%sysmon%' and event_id in (1, 5, 8, 10)) then 1007
             when (lower(channel) = 'security' and event_id in (5156, 5157)) or (channel ilike '%sysmon%' and event_id = 3) then 4001
+            when channel ilike '%sysmon%' and event_id = 7 then 1005
+            when channel ilike '%sysmon%' and event_id in (11, 23, 26) then 1001
+            when channel ilike '%sysmon%' and (event_id = 13 or (event_id = 12 and EventType like '%Value')) then 201002
+            when channel ilike '%sysmon%' and event_id = 12 then 201001
+            when channel ilike '%sysmon%' and event_id = 22 then 4003
             when channel ilike '%powershell%' and event_id = 4104 then 1009
             when (lower(channel) = 'security' and event_id = 1102) or (lower(channel) = 'system' and event_id = 104) then 1008
             when (lower(channel) = 'security' and event_id = 4697) or (lower(channel) = 'system' and event_id = 7045) then 201004
             else 0
         end as class_uid,
-        coalesce(NewProcessName, Image) as image,
-        coalesce(NewProcessId, ProcessId) as pid_text,
+        ocsf_file(coalesce(NewProcessName, TargetImage, Image)) as image,
+        coalesce(NewProcessId, TargetProcessId, ProcessId) as pid_text,
         lpad(lower(substr(coalesce(NewProcessId, ProcessId), 3)), 6, '0') as pid_hex,
         split_part(split_part(text, chr(10), 1), chr(13), 1) as title
     from events
@@ -76,9 +94,12 @@ classified as (
 select
     coalesce(case when channel ilike '%sysmon%' then parse_time(UtcTime) end, parse_time(logged)) as time,
     class_uid,
-    case when class_uid = 0 then 0 when event_id in (4634, 5) then 2 when event_id = 5157 then 5 else 1 end as activity_id,
+    case when class_uid = 0 then 0 when event_id in (4634, 5, 13) then 2 when event_id = 10 then 3 when event_id in (8, 23, 26) then 4
+        when event_id = 5157 then 5 when event_id = 12 then case when EventType like 'Delete%' then 4 when EventType like 'Create%' then 1 else 0 end
+        else 1 end as activity_id,
     severity_id,
-    case when event_id in (4625, 5157) and class_uid > 0 then 2 when class_uid in (3002, 4001) then 1 end as status_id,
+    case when (event_id in (4625, 5157) and class_uid > 0) or EventType = 'AUDIT_FAILURE' then 2
+        when class_uid in (3002, 4001) or EventType = 'AUDIT_SUCCESS' then 1 end as status_id,
     coalesce(case when class_uid = 201004 then concat_ws(' ', 'Service', ServiceName, 'installed on', host) end, nullif(title, ''),
         case when class_uid = 1008 then 'Event log cleared on ' || host end, concat_ws(' ', provider, 'event', cast(event_id as text))) as message,
     {'hostname': host, 'type_id': 0, 'os': {'name': 'Windows', 'type_id': 100}} as device,
@@ -88,23 +109,27 @@ select
             'domain': coalesce(nullif(SubjectDomainName, '-'), ocsf_user("User")['domain'], domain),
             'uid': coalesce(nullif(SubjectUserSid, 'S-1-0-0'), case when "User" is null then sid end)
         },
-        'process': case when class_uid <> 1007 or event_id = 5 then {'pid': nullif(try_cast(ProcessId as bigint), 0), 'uid': ProcessGuid, 'file': ocsf_file(Image)}
-            else {'pid': try_cast(ParentProcessId as bigint), 'uid': ParentProcessGuid, 'file': ocsf_file(ParentImage)} end
+        -- Of a new process the parent, else the process that did it.
+        'process': case when class_uid = 1007 and event_id in (1, 4688)
+            then {'pid': try_cast(ParentProcessId as bigint), 'uid': ParentProcessGuid, 'file': ocsf_file(ParentImage)}
+            else {'pid': nullif(try_cast(coalesce(SourceProcessId, ProcessId) as bigint), 0), 'uid': coalesce(SourceProcessGUID, ProcessGuid),
+                'file': ocsf_file(coalesce(SourceImage, Image))} end
     } as actor,
     case when class_uid = 1007 then {
         'pid': case when pid_text like '0x%' then strpos('123456789abcdef', substr(pid_hex, 1, 1)) * 1048576 + strpos('123456789abcdef', substr(pid_hex, 2, 1)) * 65536 + strpos('123456789abcdef', substr(pid_hex, 3, 1)) * 4096 + strpos('123456789abcdef', substr(pid_hex, 4, 1)) * 256 + strpos('123456789abcdef', substr(pid_hex, 5, 1)) * 16 + strpos('123456789abcdef', substr(pid_hex, 6, 1))
             else try_cast(pid_text as bigint) end,
-        'uid': ProcessGuid,
-        'name': ocsf_file(image)['name'],
-        'file': ocsf_file(image),
-        'cmd_line': CommandLine
+        'uid': coalesce(TargetProcessGUID, ProcessGuid),
+        'name': image['name'],
+        'file': image,
+        'cmd_line': CommandLine,
+        'xattributes': {'GrantedAccess': GrantedAccess}
     } end as process,
     case when class_uid = 3002 then {'name': TargetUserName, 'domain': nullif(TargetDomainName, '-'), 'uid': nullif(TargetUserSid, 'S-1-0-0')} end as "user",
     case when class_uid = 3002 and try_cast(LogonType as int) in (2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13) then cast(LogonType as int) end as logon_type_id,
-    case when class_uid in (3002, 4001) then {
+    case when class_uid in (3002, 4001, 4003) then {
         'ip': ocsf_endpoint(coalesce(IpAddress, SourceIp, SourceAddress), null)['ip'],
         'port': nullif(try_cast(coalesce(IpPort, SourcePort) as int), 0),
-        'hostname': ocsf_endpoint(WorkstationName, null)['hostname']
+        'hostname': case when class_uid = 4003 then host else ocsf_endpoint(WorkstationName, null)['hostname'] end
     } end as src_endpoint,
     case when class_uid in (3002, 4001) then {
         'ip': ocsf_endpoint(coalesce(DestinationIp, DestAddress), null)['ip'],
@@ -112,6 +137,14 @@ select
         'hostname': case when class_uid = 3002 then host end
     } end as dst_endpoint,
     case when class_uid = 4001 then ocsf_connection(Protocol, null) end as connection_info,
+    case when class_uid = 1005 then {'load_type_id': 0, 'file': ocsf_file(ImageLoaded)} end as module,
+    case when class_uid = 1001 then ocsf_file(TargetFilename) end as file,
+    case when class_uid = 201001 then {'path': TargetObject} end as reg_key,
+    case when class_uid = 201002 then {'name': regexp_replace(TargetObject, '^.*\\', ''), 'path': regexp_replace(TargetObject, '\\[^\\]*$', ''),
+        'reg_string_data': Details} end as reg_value,
+    case when class_uid = 4003 then {'hostname': QueryName} end as query,
+    case when class_uid = 4003 then case QueryStatus when '0' then 0 when '9003' then 3 else 99 end end as rcode_id,
+    case when class_uid = 4003 and QueryStatus not in ('0', '9003') then QueryStatus end as rcode,
     case when class_uid = 1009 then {'script_content': {'value': ScriptBlockText}, 'type_id': 2} end as script,
     case when class_uid = 1008 and event_id = 1102 then 'Security' when class_uid = 1008 then regexp_match(text, '^The (.*) log file was cleared')[1] end as log_name,
     case when class_uid = 1008 then provider end as log_provider,
@@ -119,7 +152,7 @@ select
     {'event_code': cast(event_id as text), 'log_name': channel, 'log_provider': provider, 'sequence': record, 'original_time': logged} as metadata,
     -- A field that a class needs is not in `unmapped` of the other events: those keep the whole record.
     case when winlog is not null or (class_uid = 0 and coalesce(Image, ProcessId, SubjectUserName, TargetUserName, ServiceName, IpAddress,
-        Protocol, SourceAddress) is not null) then _raw end as raw_data,
+        Protocol, SourceAddress, TargetProcessId, SourceProcessId) is not null) then _raw end as raw_data,
     _rest as unmapped,
     _file,
     _row

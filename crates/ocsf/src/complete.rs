@@ -129,11 +129,8 @@ impl Completer {
             let filled = filled(columns.get(text.as_str()), Arc::new(told))?;
             columns.insert(text, filled);
         }
-        let class_texts: [(&str, fn(&Class) -> &str); 2] =
-            [("class_name", |class| &class.item.caption), ("category_name", |class| &class.item.category_name)];
-        for (name, text) in class_texts {
-            columns.insert(name, Arc::new(self.class_texts(&ids.class, text)));
-        }
+        columns.insert("class_name", Arc::new(self.class_texts(&ids.class, |class| &class.item.caption)));
+        columns.insert("category_name", Arc::new(self.class_texts(&ids.class, |class| &class.item.category_name)));
         let metadata = self.metadata(&columns, &ids, batch.num_rows())?;
         columns.insert("metadata", metadata);
         columns.insert(OBSERVABLES, self.observables.gather(&columns, batch.num_rows())?);

@@ -18,3 +18,5 @@ where class_uid = 201004
     and activity_id = 1
     and regexp_like(win_service['cmd_line'],
         '(?i)%COMSPEC%|\b(cmd|powershell|pwsh|mshta|rundll32|regsvr32)(\.exe)?\b|\\(Users|Temp|ProgramData|Public)\\|\\ADMIN\$\\|\\\\(127\.0\.0\.1|localhost)\\')
+    -- Defender installs a driver from there with each update.
+    and not regexp_like(win_service['cmd_line'], '(?i)^"?C:\\ProgramData\\Microsoft\\Windows Defender\\')
