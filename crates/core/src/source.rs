@@ -26,8 +26,8 @@ pub struct Source {
     pub time: Option<String>,
     /// Columns by which compacted files are sorted; empty: by `time`.
     pub sort: Vec<String>,
-    /// Columns that people look for single values in: compacted files get bloom filters on them.
-    pub indicators: Vec<String>,
+    /// Columns, or fields of columns (`src_endpoint.ip`), that it says people look for single values in.
+    pub named_indicators: Option<Vec<String>>,
     /// Which objects it takes; none for a source that is only used by name.
     pub matches: Vec<Match>,
     /// What its records look like, for files that no match takes.
@@ -136,6 +136,37 @@ pub struct SourceFiles {
 
 /// Columns that every output table has besides those of the transform.
 pub const RESERVED_COLUMNS: [&str; 2] = ["_job", "_day"];
+/// What is looked for in events of OCSF: addresses, hosts, people, hashes, names and addresses of the web.
+const OCSF_INDICATORS: [&str; 27] = [
+    "src_endpoint.ip",
+    "src_endpoint.hostname",
+    "src_endpoint.domain",
+    "dst_endpoint.ip",
+    "dst_endpoint.hostname",
+    "dst_endpoint.domain",
+    "device.ip",
+    "device.hostname",
+    "actor.user.name",
+    "actor.user.uid",
+    "actor.user.email_addr",
+    "actor.process.file.hashes.value",
+    "user.name",
+    "user.uid",
+    "user.email_addr",
+    "process.file.hashes.value",
+    "process.file.path",
+    "file.hashes.value",
+    "file.path",
+    "query.hostname",
+    "answers.rdata",
+    "url.url_string",
+    "url.hostname",
+    "http_request.url.url_string",
+    "http_request.url.hostname",
+    "http_request.user_agent",
+    "tls.sni",
+];
+
 /// Tables that millpond itself writes.
 pub const SYSTEM_TABLES: [&str; 6] = ["signals", "receipts", "quarantine", "alerts", "deliveries", "audit"];
 
@@ -153,7 +184,7 @@ impl Source {
         let ocsf = parse_ocsf(&mut top, problems);
         let time = top.text(problems, "time").or_else(|| ocsf.as_ref().map(|_| "time".to_owned()));
         let sort = top.texts(problems, "sort").unwrap_or_default();
-        let indicators = top.texts(problems, "indicators").unwrap_or_default();
+        let named_indicators = top.texts(problems, "indicators");
         let engine = top.choice(problems, "engine", &Engine::NAMES);
         let matches = top
             .sections(problems, "match")
@@ -182,7 +213,7 @@ impl Source {
             table,
             time,
             sort,
-            indicators,
+            named_indicators,
             matches,
             recognizers,
             format,
@@ -209,6 +240,13 @@ impl Source {
     /// The engine that runs its transform.
     pub fn engine(&self) -> Engine {
         self.engine.unwrap_or_default()
+    }
+
+    /// Columns and fields that people look for single values in: compacted files get bloom filters on them. A source
+    /// of OCSF that names none has those of OCSF; what a table lacks of them is passed over.
+    pub fn indicators(&self) -> Vec<String> {
+        let usual = || self.ocsf.iter().flat_map(|_| OCSF_INDICATORS).map(str::to_owned).collect();
+        self.named_indicators.clone().unwrap_or_else(usual)
     }
 
     /// The transform in the words of an engine.
@@ -517,7 +555,7 @@ mod tests {
         assert!(problems.is_empty(), "{problems:?}");
         let source = source.expect("source");
         assert_eq!((source.table.as_str(), source.version, source.memory_bytes), ("my_app", 2, Some(64 << 20)));
-        assert_eq!((source.sort.join(" "), source.indicators.join(" ")), ("ip ts".to_owned(), "ip".to_owned()));
+        assert_eq!((source.sort.join(" "), source.indicators().join(" ")), ("ip ts".to_owned(), "ip".to_owned()));
         let path = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(source.format, Format::Json { records: vec![path(&["a", "b"])] });
         assert!(source.matches[0].glob.matches("app/x.json") && !source.matches[0].glob.matches("x.json"));

@@ -388,7 +388,8 @@ pub fn fits(stored: &DataType, given: &DataType) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Int64Array, TimestampMicrosecondArray};
+    use arrow::array::{Int64Array, ListArray, StructArray, TimestampMicrosecondArray};
+    use arrow::buffer::OffsetBuffer;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     fn batch(times: Vec<Option<i64>>) -> RecordBatch {
@@ -491,21 +492,34 @@ mod tests {
     #[test]
     fn compacted_files_say_which_indicators_are_in_one_spelling() {
         let text = |values: [&str; 2]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+        let within = |name: &str, values: ArrayRef| {
+            Arc::new(StructArray::from(vec![(Arc::new(Field::new(name, DataType::Utf8, true)), values)])) as ArrayRef
+        };
+        let items = within("value", text(["e1", "E2"]));
+        let item = Arc::new(Field::new("element", items.data_type().clone(), true));
         let rows = RecordBatch::try_from_iter([
             ("ip", text(["192.0.2.1", "2001:db8::1"])),
             ("host", text(["a.example", "A.example"])),
+            ("device", within("name", text(["a", "b"]))),
+            ("hashes", Arc::new(ListArray::new(item, OffsetBuffer::from_lengths([1, 1]), items, None))),
             ("other", text(["a", "b"])),
         ])
         .expect("batch");
-        let finish = Finish::Compacted { indicators: vec!["ip".into(), "host".into()] };
-        for (finish, expected) in [(finish, vec!["ip".to_owned()]), (Finish::Landed, vec![])] {
+        let indicators = ["ip", "host", "device.name", "hashes", "missing"].map(str::to_owned).to_vec();
+        let filtered = ["ip", "host", "device.name", "hashes.list.element.value"].map(str::to_owned).to_vec();
+        let finish = Finish::Compacted { indicators };
+        let plain = vec!["ip".to_owned(), "device.name".to_owned()];
+        for (finish, plain, filtered) in [(finish, plain, filtered), (Finish::Landed, vec![], vec![])] {
             let mut writer = TableWriter::rewriter(&lake_schema(&rows.schema()), finish);
             writer.write(&rows, &Origin { job: None, day: 0 }).expect("write");
             let mut bytes = Vec::new();
             let mut body = writer.finish().expect("finish").remove(0).body;
             std::io::Read::read_to_end(&mut body, &mut bytes).expect("read");
             let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).expect("parquet");
-            assert_eq!(plain_columns(reader.metadata()), expected);
+            assert_eq!(plain_columns(reader.metadata()), plain);
+            let columns = reader.metadata().row_group(0).columns().iter();
+            let with_filter = columns.filter(|column| column.bloom_filter_offset().is_some());
+            assert_eq!(with_filter.map(|column| column.column_path().string()).collect::<Vec<_>>(), filtered);
         }
     }
 

@@ -12,6 +12,7 @@ pub mod engine;
 pub mod file_table;
 mod functions;
 mod job_memory;
+pub mod leaves;
 pub mod limits;
 pub mod lint;
 pub mod memory;

@@ -74,7 +74,7 @@ impl Running for Completing {
     fn rows(&mut self, input: &Input) -> Result<Rows> {
         let completer = Arc::clone(&self.completer);
         let rows = self.running.rows(input)?;
-        let completed = move |batch| Ok(completer.complete(&batch?).map_err(DataFusionError::from)?);
+        let completed = move |batch| completer.complete(&batch?).map_err(DataFusionError::from);
         Ok(rows.map(completed).boxed())
     }
 

@@ -21,6 +21,7 @@ use millpond_core::{Error, Result};
 
 use crate::encode::lake_schema;
 use crate::engine::{Compiled, Engine, Planner, Refusal, Transform, columns_read};
+use crate::leaves::{is_within, leaves};
 use crate::ocsf::Completed;
 use crate::rules::Rules;
 use crate::shared::SharedTable;
@@ -260,7 +261,7 @@ impl Planning<'_> {
                 Error::bad_config(format!("`time` names `{time}`, which is {} and no timestamp", field.data_type()))
                     .hint("declare the field as `timestamp` or convert it with `to_timestamp(…)`")
             }
-            Err(_) => not_given("time", time, "transform", schema),
+            Err(_) => not_given("time", time, "transform", names_of(schema)),
         };
         problems.add(&config.file, config.line_of("time"), &error);
     }
@@ -268,11 +269,19 @@ impl Planning<'_> {
     /// The columns by which files are compacted are those of the table.
     fn check_layout(&self, schema: &Schema, problems: &mut Problems) {
         let config = &self.source.config;
-        for (key, names) in [("sort", &self.source.sort), ("indicators", &self.source.indicators)] {
-            let missing = names.iter().filter(|name| schema.field_with_name(name).is_err());
-            missing.for_each(|name| {
-                problems.add(&config.file, config.line_of(key), &not_given(key, name, "transform", schema))
-            });
+        let sort = self.source.sort.iter().filter(|name| schema.field_with_name(name).is_err());
+        for name in sort {
+            problems.add(&config.file, config.line_of("sort"), &not_given("sort", name, "transform", names_of(schema)));
+        }
+        let leaves = leaves(schema);
+        let is_there = |name: &&String| leaves.iter().any(|leaf| is_within(&leaf.path, name));
+        for name in self.source.named_indicators.iter().flatten().filter(|name| !is_there(name)) {
+            let paths = leaves.iter().map(|leaf| leaf.path.as_str()).collect();
+            problems.add(
+                &config.file,
+                config.line_of("indicators"),
+                &not_given("indicators", name, "transform", paths),
+            );
         }
     }
 
@@ -328,11 +337,11 @@ pub fn check_signal(signal: &Signal, schema: &Schema, problems: &mut Problems) {
     }
     let is_given = |name: &String| schema.field_with_name(name).is_ok();
     if let Some(name) = signal.entity.as_ref().filter(|name| !is_given(name)) {
-        problems.add(&query.file, signal.line_of("entity"), &not_given("entity", name, "query", schema));
+        problems.add(&query.file, signal.line_of("entity"), &not_given("entity", name, "query", names_of(schema)));
     }
     let is_entity = |name: &String| name == "entity" && signal.entity.is_some();
     for name in signal.key.iter().filter(|name| !is_given(name) && !is_entity(name)) {
-        problems.add(&query.file, signal.line_of("key"), &not_given("key", name, "query", schema));
+        problems.add(&query.file, signal.line_of("key"), &not_given("key", name, "query", names_of(schema)));
     }
     if signal.entity.as_ref().is_some_and(|name| name != "entity") && is_given(&"entity".to_owned()) {
         let error = Error::bad_config("the comments name the entity, and the query gives a column `entity`, too");
@@ -369,8 +378,11 @@ impl Prepared {
 }
 
 /// A key of `source.toml` names a column that the transform does not give.
-fn not_given(key: &str, name: &str, giver: &str, schema: &Schema) -> Error {
-    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+fn names_of(schema: &Schema) -> Vec<&str> {
+    schema.fields().iter().map(|field| field.name().as_str()).collect()
+}
+
+fn not_given(key: &str, name: &str, giver: &str, names: Vec<&str>) -> Error {
     let error = Error::bad_config(format!("`{key}` names `{name}`, which the {giver} does not give"));
     match nearest(name, names.iter().copied()) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),

@@ -69,7 +69,7 @@ impl Layout {
                 let writers = || sources.iter().filter(|source| source.table == table);
                 let sorted = writers().find(|source| !source.sort.is_empty()).map(|source| source.sort.clone());
                 let sort = sorted.or_else(|| writers().find_map(|source| source.time.clone()).map(|time| vec![time]));
-                let mut indicators: Vec<String> = writers().flat_map(|source| source.indicators.clone()).collect();
+                let mut indicators: Vec<String> = writers().flat_map(Source::indicators).collect();
                 indicators.sort();
                 indicators.dedup();
                 Self { sort: sort.unwrap_or_default(), indicators }

@@ -1,12 +1,12 @@
-//! Which columns of a file hold values in the spelling of indicators alone. A bloom filter knows values as they are
+//! Which columns and fields of a file hold values in the spelling of indicators alone. A bloom filter knows values as they are
 //! written; only where all of them are in that spelling does it tell that an indicator is not there in any other.
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::DataType;
+use arrow::array::RecordBatch;
 use millpond_core::indicator::is_plain;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 
 use super::Finish;
+use crate::leaves::{all_texts, is_within, leaves};
 
 /// Under which name the footer lists the columns. It counts up when `millpond_core::indicator::fold` changes.
 const KEY: &str = "millpond.plain.1";
@@ -19,18 +19,14 @@ impl PlainColumns {
     /// Before the first row; `rows` has the columns.
     pub(super) fn new(rows: &RecordBatch, finish: &Finish) -> Self {
         let Finish::Compacted { indicators } = finish else { return Self(Vec::new()) };
-        let is_text = |name: &&String| {
-            rows.schema_ref().field_with_name(name).is_ok_and(|field| *field.data_type() == DataType::Utf8)
-        };
-        Self(indicators.iter().filter(is_text).cloned().collect())
+        let texts = leaves(rows.schema_ref()).into_iter().filter(|leaf| leaf.is_text);
+        let named = texts.filter(|leaf| indicators.iter().any(|name| is_within(&leaf.path, name)));
+        Self(named.map(|leaf| leaf.path).collect())
     }
 
     /// Looks at rows that are written.
     pub(super) fn look(&mut self, rows: &RecordBatch) {
-        self.0.retain(|name| {
-            let column = rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
-            column.is_some_and(|texts| texts.iter().flatten().all(is_plain))
-        });
+        self.0.retain(|path| all_texts(rows, path, is_plain));
     }
 
     /// As the footer says it; `None`: there is nothing to say.

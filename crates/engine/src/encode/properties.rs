@@ -4,13 +4,15 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Int64Type, Schema, TimeUnit, TimestampMicrosecondType};
 use millpond_core::Result;
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::{Finish, encode_error};
+use crate::leaves::{is_within, leaves};
 
 /// Rows of a row group: small enough that readers prune finely, large enough to compress (DuckDB's own default).
 const ROW_GROUP_ROWS: usize = 122_880;
@@ -51,12 +53,23 @@ pub(super) fn properties(first: &RecordBatch, finish: &Finish) -> Result<WriterP
         if is_mostly_distinct(column.as_ref()) {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
         }
-        if indicators.contains(field.name()) {
-            // The filter is sized for the rows of a row group, and folded to what there is.
-            properties = properties.set_column_bloom_filter_fpp(ColumnPath::from(field.name().as_str()), BLOOM_FPP);
-        }
+    }
+    for path in paths_within(first.schema_ref(), indicators)? {
+        // The filter is sized for the rows of a row group, and folded to what there is.
+        properties = properties.set_column_bloom_filter_fpp(path, BLOOM_FPP);
     }
     Ok(properties.build())
+}
+
+/// Where Parquet has the values that are in columns and fields of these names.
+fn paths_within(schema: &Schema, names: &[String]) -> Result<Vec<ColumnPath>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let descriptor = ArrowSchemaConverter::new().convert(schema).map_err(encode_error)?;
+    let leaves = leaves(schema).into_iter().zip(descriptor.columns());
+    let named = leaves.filter(|(leaf, _)| names.iter().any(|name| is_within(&leaf.path, name)));
+    Ok(named.map(|(_, column)| column.path().clone()).collect())
 }
 
 /// Whether the first values of a column hardly ever repeat, as those of ids do: a dictionary would hold nearly all of

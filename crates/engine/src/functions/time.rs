@@ -67,8 +67,8 @@ fn epoch(text: &str) -> Option<i64> {
     };
     match whole.unsigned_abs() {
         ..100_000_000_000 => Some(whole * 1_000_000),
-        ..100_000_000_000_000 => Some(whole * 1_000),
-        ..100_000_000_000_000_000 => Some(whole),
+        100_000_000_000..100_000_000_000_000 => Some(whole * 1_000),
+        100_000_000_000_000..100_000_000_000_000_000 => Some(whole),
         _ => Some(whole.div_euclid(1_000)),
     }
 }
@@ -226,7 +226,7 @@ fn month_named(word: &str) -> Option<i64> {
         "december",
     ];
     let is = |name: &&str| word.eq_ignore_ascii_case(name) || word.eq_ignore_ascii_case(&name[..3]);
-    let place = names.iter().position(|name| is(&name)).or_else(|| word.eq_ignore_ascii_case("sept").then_some(8))?;
+    let place = names.iter().position(is).or_else(|| word.eq_ignore_ascii_case("sept").then_some(8))?;
     Some(place as i64 + 1)
 }
 

@@ -1,8 +1,9 @@
 //! Which columns a hunt reads: all text, also inside structs, lists and maps.
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use millpond_core::units::nearest;
 use millpond_core::{Error, Result};
+use millpond_engine::leaves::{Leaf, is_within, leaves};
 
 /// Which columns are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,11 +20,11 @@ pub enum Columns {
 impl Columns {
     /// Whether a text is read; `indexed` are the columns that sources name as `indicators`.
     pub(super) fn holds(&self, path: &str, indexed: &[String]) -> bool {
-        let is_within = |name: &String| path.strip_prefix(name.as_str()).is_some_and(is_end_of_name);
+        let is_among = |names: &[String]| names.iter().any(|name| is_within(path, name));
         match self {
             Self::Text => !path.starts_with('_'),
-            Self::Indexed => indexed.iter().any(is_within),
-            Self::Named(names) => names.iter().any(is_within),
+            Self::Indexed => is_among(indexed),
+            Self::Named(names) => is_among(names),
         }
     }
 
@@ -48,69 +49,13 @@ impl Columns {
     }
 }
 
-/// Whether what follows a name leads into it.
-fn is_end_of_name(rest: &str) -> bool {
-    rest.is_empty() || rest.starts_with('.')
-}
-
-/// A value that is none of other values, in the order in which Parquet has them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Leaf {
-    /// Where it is: names with points between them. A list adds nothing, a map `key` and `value`.
-    pub(super) path: String,
-    /// Whether it is text.
-    pub(super) is_text: bool,
-    /// Whether it is a column and not inside one.
-    pub(super) is_column: bool,
-}
-
-/// The leaves of a schema.
-pub(super) fn leaves(schema: &Schema) -> Vec<Leaf> {
-    let mut found = Vec::new();
-    schema.fields().iter().for_each(|field| add(field, field.name().clone(), true, &mut found));
-    found
-}
-
-fn add(field: &Field, path: String, is_column: bool, found: &mut Vec<Leaf>) {
-    match field.data_type() {
-        DataType::Struct(fields) => {
-            fields.iter().for_each(|field| add(field, format!("{path}.{}", field.name()), false, found));
-        }
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item) => add(item, path, false, found),
-        DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(pair) if pair.len() == 2 => {
-                add(&pair[0], format!("{path}.key"), false, found);
-                add(&pair[1], format!("{path}.value"), false, found);
-            }
-            _ => found.push(Leaf { path, is_text: false, is_column }),
-        },
-        kind => found.push(Leaf { path, is_text: is_text(kind), is_column }),
-    }
-}
-
-fn is_text(kind: &DataType) -> bool {
-    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_found_however_deep() {
-        let text = |name: &str| Field::new(name, DataType::Utf8, true);
-        let inner = DataType::Struct(vec![text("host"), Field::new("port", DataType::Int32, true)].into());
-        let list = DataType::List(Field::new("element", inner, true).into());
-        let pair = DataType::Struct(vec![text("key"), text("value")].into());
-        let map = DataType::Map(Field::new("key_value", pair, false).into(), false);
-        let fields = vec![text("a"), Field::new("peers", list, true), Field::new("tags", map, true), text("_file")];
-        let leaves = leaves(&Schema::new(fields));
-        let paths: Vec<&str> = leaves.iter().filter(|leaf| leaf.is_text).map(|leaf| leaf.path.as_str()).collect();
-        assert_eq!(paths, ["a", "peers.host", "tags.key", "tags.value", "_file"]);
+    fn a_name_holds_what_is_in_it() {
+        let paths = ["a", "peers.host", "tags.key", "tags.value", "_file"];
         let held = |columns: &Columns| paths.iter().filter(|path| columns.holds(path, &["a".into()])).count();
         let named = |name: &str| Columns::Named(vec![name.to_owned()]);
         assert_eq!((held(&Columns::Text), held(&Columns::Indexed), held(&named("tags"))), (4, 1, 2));

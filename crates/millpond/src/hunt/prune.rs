@@ -1,11 +1,10 @@
 //! What cannot hold an indicator: told by the table's log, by a file's footer and by its bloom filters.
 
 use millpond_core::indicator::{IndicatorSet, Plain};
+use millpond_engine::leaves::Leaf;
 use parquet::bloom_filter::Sbbf;
 use parquet::file::statistics::Statistics;
 use serde_json::Value;
-
-use super::columns::Leaf;
 
 /// Why a column of a row group is read or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

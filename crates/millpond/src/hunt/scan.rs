@@ -11,6 +11,7 @@ use futures::StreamExt;
 use millpond_core::indicator::IndicatorSet;
 use millpond_core::{Error, Result};
 use millpond_engine::encode::plain_columns;
+use millpond_engine::leaves::{Leaf, leaves};
 use object_store::ObjectStore;
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
@@ -18,7 +19,6 @@ use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
-use super::columns::{Leaf, leaves};
 use super::probe::{Match, probe};
 use super::prune::{Verdict, bloom_excludes, judge, log_excludes};
 use super::report::{Sample, Seen, Tally};

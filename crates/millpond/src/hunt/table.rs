@@ -3,9 +3,10 @@
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use millpond_core::date::day_text;
 use millpond_core::source::Source;
+use millpond_engine::leaves::{Leaf, leaves};
 
 use super::Request;
-use super::columns::{Columns, Leaf, leaves};
+use super::columns::Columns;
 use crate::compaction::Layout;
 
 const US_PER_DAY: i64 = 86_400_000_000;
