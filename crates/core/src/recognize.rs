@@ -4,6 +4,7 @@
 //! all its conditions true; the source with the most of a file's first records is what the file is. Nothing here
 //! decodes: records come as JSON objects with their text.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use regex::Regex;
@@ -35,6 +36,8 @@ pub struct Recognizer {
     pub values: Vec<(String, Pattern)>,
     /// A pattern that the record's own text has a match of.
     pub line: Option<Pattern>,
+    /// Whether what it takes is a kind that many sources write, so that any of them that fits the file is meant.
+    pub is_fallback: bool,
 }
 
 /// A compiled regular expression.
@@ -61,6 +64,8 @@ pub struct Fit {
     pub records: usize,
     /// The conditions that held in all of them.
     pub weight: u64,
+    /// Whether the recognizer that took most records is for want of a better one.
+    pub is_fallback: bool,
 }
 
 impl Pattern {
@@ -123,8 +128,10 @@ impl Recognizer {
             fields: section.texts(problems, "fields").unwrap_or_default(),
             values: section.named_parsed(problems, "values", Pattern::new),
             line: section.parsed(problems, "line", Pattern::new),
+            is_fallback: section.boolean(problems, "fallback").unwrap_or(false),
         };
-        if recognizer == Self::default() && problems.found.len() == before {
+        let asks_nothing = recognizer == Self { is_fallback: recognizer.is_fallback, ..Self::default() };
+        if asks_nothing && problems.found.len() == before {
             let hint = "name fields that only this source has, such as `fields = [\"eventType\", \"actor.id\"]`";
             section.missing(problems, "fields", hint);
         }
@@ -218,11 +225,13 @@ fn start_of(raw: &str) -> &str {
 }
 
 /// Holds every candidate against the records of a file: those that took any, best first. Most records win, then most
-/// conditions, then who comes first.
+/// conditions, then who comes first. A fallback comes behind all others that have enough records for the file to be
+/// recognised.
 pub fn judge(candidates: &[&[Recognizer]], format: &str, records: &[Record<'_>]) -> Vec<Fit> {
     let fit = |(candidate, recognizers): (usize, &&[Recognizer])| fit(candidate, recognizers, format, records);
     let mut fits: Vec<Fit> = candidates.iter().enumerate().filter_map(fit).collect();
-    fits.sort_by_key(|fit| (std::cmp::Reverse((fit.records, fit.weight)), fit.candidate));
+    let is_enough = |fit: &Fit| !fit.is_fallback && confidence(fit.records, records.len()) >= CONFIDENCE_MIN;
+    fits.sort_by_key(|fit| (Reverse((is_enough(fit), fit.records, fit.weight)), fit.candidate));
     fits
 }
 
@@ -239,8 +248,10 @@ fn fit(candidate: usize, recognizers: &[Recognizer], format: &str, records: &[Re
             weight += recognizer.weight();
         }
     }
-    let most = taken.iter().enumerate().max_by_key(|(index, taken)| (**taken, std::cmp::Reverse(*index)));
-    (count > 0).then(|| Fit { candidate, recognizer: most.map_or(0, |(index, _)| index), records: count, weight })
+    let most = taken.iter().enumerate().max_by_key(|(index, taken)| (**taken, Reverse(*index)));
+    let recognizer = most.map_or(0, |(index, _)| index);
+    let is_fallback = recognizers.get(recognizer).is_some_and(|recognizer| recognizer.is_fallback);
+    (count > 0).then_some(Fit { candidate, recognizer, records: count, weight, is_fallback })
 }
 
 /// A share of records, in percent; only all of them are 100.

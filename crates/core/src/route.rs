@@ -1,4 +1,5 @@
-//! Which source takes an object: the most specific match wins, and two equals that overlap are refused at load.
+//! Which source takes an object: the most specific match wins, and of equals the source whose name comes first. One
+//! pattern in two sources is refused at load.
 
 use std::cmp::Reverse;
 
@@ -22,14 +23,14 @@ fn rank(matched: &Match) -> (bool, usize, usize) {
     (matched.bucket.is_some(), prefix, literals)
 }
 
-/// Every match of an object, the winner first. Empty: no source wants the object.
+/// Every match of an object, the winner first; sources come by name. Empty: no source wants the object.
 pub fn candidates<'a>(sources: &'a [Source], bucket: Option<&str>, key: &str) -> Vec<Route<'a>> {
     let mut routes: Vec<Route<'a>> = sources
         .iter()
         .flat_map(|source| source.matches.iter().map(move |matched| Route { source, matched }))
         .filter(|route| accepts(route.matched, bucket, key))
         .collect();
-    routes.sort_by_key(|route| Reverse(rank(route.matched)));
+    routes.sort_by_key(|route| (Reverse(rank(route.matched)), &route.source.name));
     routes
 }
 
@@ -44,25 +45,27 @@ pub fn source_of<'a>(sources: &'a [Source], event: &Event) -> Option<&'a Source>
     told.or_else(|| route(sources, event.bucket.as_deref(), &event.key).map(|route| route.source))
 }
 
+/// Whether nothing but a match for every object takes it, or none at all: then its content may know better.
+pub fn is_open(sources: &[Source], event: &Event) -> bool {
+    let is_told = event.source.as_ref().is_some_and(|name| sources.iter().any(|source| source.name == *name));
+    let routed = route(sources, event.bucket.as_deref(), &event.key);
+    !is_told && routed.is_none_or(|route| rank(route.matched) == (false, 0, 0))
+}
+
 fn accepts(matched: &Match, bucket: Option<&str>, key: &str) -> bool {
     let bucket_fits = matched.bucket.is_none() || matched.bucket.as_deref() == bucket;
     bucket_fits && matched.glob.matches(key)
 }
 
-/// Reports every pair of sources of which neither is more specific although both can match one object.
+/// Reports every pair of sources that say the same of one kind of object.
 pub fn check_conflicts(sources: &[Source], problems: &mut Problems) {
     let all: Vec<(&Source, &Match)> =
         sources.iter().flat_map(|source| source.matches.iter().map(move |m| (source, m))).collect();
     for (index, (source, matched)) in all.iter().enumerate() {
         for (other_source, other) in &all[..index] {
-            let buckets_meet = matched.bucket == other.bucket;
-            if source.name != other_source.name
-                && rank(matched) == rank(other)
-                && buckets_meet
-                && matched.glob.overlaps(&other.glob)
-            {
+            if source.name != other_source.name && matched.bucket == other.bucket && matched.glob.shares(&other.glob) {
                 let error = Error::bad_config(format!(
-                    "`{}` and source `{}` ({}:{}, `{}`) match the same objects and neither is more specific",
+                    "`{}` and source `{}` ({}:{}, `{}`) match the same objects",
                     matched.pattern, other_source.name, other_source.config.file, other.line, other.pattern
                 ))
                 .hint("make one of them longer, or name its bucket or prefix");
@@ -105,7 +108,18 @@ mod tests {
     }
 
     #[test]
-    fn equals_that_overlap_are_a_problem() {
+    fn of_equals_the_first_name_wins() {
+        let winner = |pattern: &str| {
+            let sources =
+                [source("b", &format!("[[match]]\nglob = '{pattern}'\n")), source("a", "[[match]]\nglob = '**/*.x'\n")];
+            route(&sources, None, "x/y.x").map(|route| route.source.name.clone())
+        };
+        assert_eq!(winner("**/?.x").as_deref(), Some("a"));
+        assert_eq!(winner("**/y.x").as_deref(), Some("b"), "it has more literal characters");
+    }
+
+    #[test]
+    fn one_pattern_in_two_sources_is_a_problem() {
         let conflicts = |a: &str, b: &str| {
             let mut problems = Problems::default();
             let sources = [source("a", a), source("b", b)];

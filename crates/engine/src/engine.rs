@@ -178,6 +178,8 @@ pub struct JobSession<'a> {
     pub file: &'a str,
     /// What the transform may use.
     pub limits: &'a Limits,
+    /// When the file was written, microseconds since 1970.
+    pub modified_us: i64,
 }
 
 /// A transform in a job.

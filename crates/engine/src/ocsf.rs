@@ -56,7 +56,7 @@ impl Transform for Completed {
 
     async fn start(&self, job: &JobSession<'_>) -> Result<Box<dyn Running>> {
         let running = self.transform.start(job).await?;
-        Ok(Box::new(Completing { running, completer: Arc::clone(&self.completer) }))
+        Ok(Box::new(Completing { running, completer: Arc::clone(&self.completer), modified_us: job.modified_us }))
     }
 }
 
@@ -64,6 +64,7 @@ impl Transform for Completed {
 struct Completing {
     running: Box<dyn Running>,
     completer: Arc<Completer>,
+    modified_us: i64,
 }
 
 impl Running for Completing {
@@ -72,9 +73,9 @@ impl Running for Completing {
     }
 
     fn rows(&mut self, input: &Input) -> Result<Rows> {
-        let completer = Arc::clone(&self.completer);
+        let (completer, modified_us) = (Arc::clone(&self.completer), self.modified_us);
         let rows = self.running.rows(input)?;
-        let completed = move |batch| completer.complete(&batch?).map_err(DataFusionError::from);
+        let completed = move |batch| completer.complete(&batch?, modified_us).map_err(DataFusionError::from);
         Ok(rows.map(completed).boxed())
     }
 

@@ -104,6 +104,7 @@ pub async fn run_until(
     let shares = Shares::of(prepared, plan);
     let mut state = job_state(prepared, plan, shares.session_bytes, input.modified_us)?;
     let memory = JobMemory::new(shares.session_bytes, &state.runtime_env().memory_pool);
+    let modified_us = input.modified_us;
     let decoding = Arc::new(Mutex::new(Decoding::open(prepared, plan, input, memory, stop.clone())?));
     let limits = Limits {
         memory_bytes: shares.engine_bytes,
@@ -112,7 +113,8 @@ pub async fn run_until(
         batch_rows: plan.batch_rows,
         stop: stop.clone(),
     };
-    let session = JobSession { session: &state, file: &prepared.transform_sql().file, limits: &limits };
+    let file = &prepared.transform_sql().file;
+    let session = JobSession { session: &state, file, limits: &limits, modified_us };
     let mut transform = prepared.transform.start(&session).await?;
     let mut signals = Vec::with_capacity(prepared.signals.len());
     for (logical, signal) in prepared.signals.iter().zip(&prepared.source.signals) {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, StructArray,
-    UInt32Array, new_null_array,
+    TimestampMicrosecondArray, UInt32Array, new_null_array,
 };
 use arrow::compute::kernels::zip::zip;
-use arrow::compute::{is_not_null, take};
+use arrow::compute::{cast, is_not_null, take};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Int64Type, Schema as ArrowSchema, SchemaRef};
 use arrow::error::ArrowError;
 
@@ -105,14 +105,19 @@ impl Completer {
         Arc::clone(&self.completed)
     }
 
-    /// Completes rows.
+    /// Completes rows of a file that was written at `modified_us`, microseconds since 1970: the `time` of rows that have
+    /// none of their own, as every event has to have one.
     ///
     /// # Errors
     /// When the rows have other columns than were planned for.
-    pub fn complete(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    pub fn complete(&self, batch: &RecordBatch, modified_us: i64) -> Result<RecordBatch, ArrowError> {
         let mut columns = BTreeMap::new();
         for (name, (index, kind)) in &self.shaped {
             columns.insert(name.as_str(), conform(batch.column(*index), kind)?);
+        }
+        if let Some(time) = columns.get_mut("time").filter(|time| time.null_count() > 0) {
+            let written = TimestampMicrosecondArray::from_value(modified_us, batch.num_rows());
+            *time = filled(Some(&*time), cast(&written, time.data_type())?)?;
         }
         let ids = self.ids(&columns, batch.num_rows());
         for (name, values) in [

@@ -1,4 +1,4 @@
-//! Objects that no route takes: a look into them tells the source that they are for.
+//! Objects that no route takes, or only one that takes everything: a look into them tells the source that they are for.
 //!
 //! The source is then part of the job's id, as with a route, so the ledger and the committer know what was done. An
 //! object of a watched input is looked into once: what the ledger knows of it, under any source, is believed.
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use millpond_core::config::Input;
 use millpond_core::event::Event;
 use millpond_core::recognize::RECORDS_LOOKED_AT;
-use millpond_core::route::source_of;
+use millpond_core::route::is_open;
 use millpond_core::{Error, Result};
 use millpond_engine::decode::sample::{Asked, Sample, sample};
 
@@ -51,7 +51,7 @@ impl Worker {
     /// [`Kind::Transient`](millpond_core::Kind::Transient) when the object cannot be read now.
     pub(super) async fn recognised(&self, queue: &str, event: Event) -> Result<Event> {
         let sources = &self.node.pond.sources;
-        if !self.looked_into.queues.contains(queue) || source_of(sources, &event).is_some() {
+        if !self.looked_into.queues.contains(queue) || !is_open(sources, &event) {
             return Ok(event);
         }
         if !self.looked_into.are_named
@@ -70,7 +70,7 @@ impl Worker {
         {
             let Recognised { source, confidence, .. } = pack;
             self.progress.note(&format!(
-                "`{}`: no source wants it; it looks like {source}, {confidence} %\n  hint: `millpond source add {source}`",
+                "`{}`: it looks like {source}, {confidence} %, which the pond lacks\n  hint: `millpond source add {source}`",
                 event.uri
             ));
         }
