@@ -9,6 +9,7 @@ use arrow::array::RecordBatch;
 use clap::{Args, Subcommand};
 use millpond::clock::Clock;
 use millpond::lake::Lake;
+use millpond::packs;
 use millpond::pond::Pond;
 use millpond::signals::{Choice, Run, Runner, State, Total, backtest, named, run_cases};
 use millpond::store::Stores;
@@ -32,6 +33,13 @@ pub(crate) enum Command {
         /// Print JSON lines
         #[arg(long)]
         json: bool,
+    },
+    /// List the shipped signals, which look at the events of all sources of OCSF
+    Shipped,
+    /// Copy a shipped signal and its tests into the pond
+    Add {
+        /// The signal
+        signal: String,
     },
     /// Run every window that is due
     Run(RunArguments),
@@ -83,18 +91,41 @@ pub(crate) struct RunArguments {
 }
 
 pub(crate) async fn run(pond: Option<&Path>, command: Command) -> Result<ExitCode> {
-    let pond = Arc::new(run::load(pond).await?);
-    let lake = Arc::new(pond.open_lake(&Stores::default()).await?);
     match command {
-        Command::Correlate(arguments) => correlate::run(lake, &pond, &arguments).await,
-        Command::List { json } => list(&lake, &pond, json).await,
-        Command::Run(arguments) => run_due(lake, pond, &arguments).await,
-        Command::Test { name, update } => test(&pond, name.as_deref(), update).await,
+        Command::Shipped => packs::signals().iter().try_for_each(|name| output::print(&format!("{name}\n")))?,
+        Command::Add { signal } => add(pond.unwrap_or(Path::new(".")), &signal)?,
+        Command::Correlate(arguments) => {
+            let (lake, pond) = open(pond).await?;
+            return correlate::run(lake, &pond, &arguments).await;
+        }
+        Command::List { json } => {
+            let (lake, pond) = open(pond).await?;
+            return list(&lake, &pond, json).await;
+        }
+        Command::Run(arguments) => {
+            let (lake, pond) = open(pond).await?;
+            return run_due(lake, pond, &arguments).await;
+        }
+        Command::Test { name, update } => return test(&*open(pond).await?.1, name.as_deref(), update).await,
         Command::Backtest { name, since, until, json } => {
+            let (lake, pond) = open(pond).await?;
             let until = until.unwrap_or_else(|| Clock::system().now_us());
-            tell_backtest(&lake, &pond, &name, (since, until), json).await
+            return tell_backtest(&lake, &pond, &name, (since, until), json).await;
         }
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn open(pond: Option<&Path>) -> Result<(Arc<Lake>, Arc<Pond>)> {
+    let pond = run::load(pond).await?;
+    let lake = pond.open_lake(&Stores::default()).await?;
+    Ok((Arc::new(lake), Arc::new(pond)))
+}
+
+fn add(pond: &Path, signal: &str) -> Result<()> {
+    packs::install_signal(signal, &Pond::find(pond)?.join("signals"))?;
+    eprintln!("added `signals/{signal}.sql`; `millpond signals test {signal}` tries it");
+    Ok(())
 }
 
 /// Microseconds since 1970: a day, a time, or a time ago.

@@ -45,17 +45,18 @@ pub fn locations(state: &SessionState, text: &str) -> Result<BTreeSet<String>> {
     Ok(found)
 }
 
-/// The names of the tables that a query reads, those that it defines in `with` among them.
+/// The names of the tables that a query reads, those that it defines in `with` among them: parts as they are between
+/// points.
 ///
 /// # Errors
 /// As [`parse_query`].
-pub fn relations(state: &SessionState, text: &str) -> Result<BTreeSet<String>> {
+pub fn relations(state: &SessionState, text: &str) -> Result<BTreeSet<Vec<String>>> {
     let statement = parse_query(state, text)?;
     let mut found = BTreeSet::new();
     if let Statement::Statement(ast) = &statement {
-        let name = |name: &ObjectName| match name.0.as_slice() {
-            [part] => part.as_ident().map(|ident| ident.value.clone()),
-            _ => None,
+        let name = |name: &ObjectName| {
+            let parts = name.0.iter().map(|part| part.as_ident().map(|ident| ident.value.clone()));
+            parts.collect::<Option<Vec<String>>>()
         };
         let _: ControlFlow<()> = ast.visit(&mut Relations(|relation: &ObjectName| found.extend(name(relation))));
     }

@@ -12,12 +12,13 @@ use datafusion::logical_expr::{
 use datafusion::prelude::{DataFrame, SessionContext, lit};
 use datafusion::scalar::ScalarValue;
 use millpond_core::Result;
+use millpond_core::units::nearest;
 use millpond_engine::session;
 use millpond_ocsf::Schema;
 use millpond_ocsf::conform::{conform, united_fields};
 
 /// The schema that the views are in.
-const OCSF: &str = "ocsf";
+pub(crate) const OCSF: &str = "ocsf";
 /// What a table of OCSF events has.
 const MARKS: [&str; 3] = ["class_uid", "type_uid", "metadata"];
 /// The column that says from which table a row is.
@@ -54,7 +55,7 @@ impl SchemaProvider for Views {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        let Some(class) = Schema::get().class(name) else { return Ok(None) };
+        let Some(class) = Schema::get().class(name) else { return Err(no_class(name)) };
         let tables = self.tables().await?;
         if tables.is_empty() {
             return Err(DataFusionError::Plan(format!(
@@ -96,6 +97,14 @@ impl Views {
         }
         Ok(tables)
     }
+}
+
+fn no_class(name: &str) -> DataFusionError {
+    let hint = match nearest(name, Schema::get().class_names()) {
+        Some(near) => format!("did you mean `ocsf.{near}`?"),
+        None => "its classes are those of schema.ocsf.io, such as `ocsf.authentication`".to_owned(),
+    };
+    DataFusionError::Plan(format!("`{name}` is no class of OCSF; {hint}"))
 }
 
 /// A table's column as the view has it.

@@ -1,4 +1,5 @@
-//! Source packs that are shipped inside the program: folders of TOML, SQL and tests.
+//! What is shipped inside the program: source packs, which are folders of TOML, SQL and tests, and signals over what sources
+//! of OCSF give.
 
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use millpond_core::units::nearest;
 use millpond_core::{Error, Result};
 
 static PACKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sources");
+static SIGNALS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../signals");
 
 /// The names of the shipped packs, in order.
 pub fn names() -> Vec<&'static str> {
@@ -68,11 +70,48 @@ pub fn source(name: &str, problems: &mut Problems) -> Result<Option<Source>> {
     Ok(Source::parse(&files, problems))
 }
 
+/// The names of the shipped signals, in order.
+pub fn signals() -> Vec<&'static str> {
+    let mut names: Vec<&str> = SIGNALS.files().filter_map(|file| file.path().file_stem()?.to_str()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Copies a shipped signal and its tests into a pond's `signals` folder.
+///
+/// # Errors
+/// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) for a name that no signal has, one that is there already, or a
+/// folder that cannot be written.
+pub fn install_signal(name: &str, signals: &Path) -> Result<()> {
+    let file = SIGNALS.get_file(format!("{name}.sql")).ok_or_else(|| no_signal(name))?;
+    let target = signals.join(file.path());
+    if target.exists() {
+        return Err(Error::bad_config(format!("`{}` is there already", target.display()))
+            .hint("remove it first, or keep it: a pond's signals are yours to change"));
+    }
+    let write = || {
+        std::fs::create_dir_all(signals)?;
+        std::fs::write(&target, file.contents())?;
+        let tests = SIGNALS.get_dir(Path::new("tests").join(name));
+        tests.map_or(Ok(()), |tests| copy(tests, tests.path(), &signals.join(tests.path())))
+    };
+    write().map_err(|error| {
+        Error::bad_config(format!("failed to copy signal `{name}` to `{}`", target.display())).because(error)
+    })
+}
+
 fn unknown(name: &str) -> Error {
-    let error = Error::bad_config(format!("there is no pack `{name}`"));
-    match nearest(name, names()) {
+    among(Error::bad_config(format!("there is no pack `{name}`")), name, "packs", &names())
+}
+
+fn no_signal(name: &str) -> Error {
+    among(Error::bad_config(format!("there is no shipped signal `{name}`")), name, "signals", &signals())
+}
+
+fn among(error: Error, name: &str, kind: &str, known: &[&str]) -> Error {
+    match nearest(name, known.iter().copied()) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error.hint(format!("packs are {}", names().join(", "))),
+        None => error.hint(format!("{kind} are {}", known.join(", "))),
     }
 }
 

@@ -10,6 +10,7 @@ mod http;
 mod hunt;
 mod lake;
 mod lanes;
+mod ocsf;
 mod peers;
 mod pond;
 mod query;

@@ -111,7 +111,8 @@ fn a_named_file_that_no_source_matches_is_recognised() {
     assert!(told.contains("content      doors  100 % (10 of 10 records), json"), "{told}");
     let ran = pond.millpond(&["run", "odd"]).ok();
     assert!(ran.stderr.contains("name.dat`: recognised as doors, 100 %"), "{}", ran.stderr);
-    let hint = "it looks like aws-cloudtrail, 100 %\n  hint: `millpond source add aws-cloudtrail`";
+    let hint =
+        "it looks like aws-cloudtrail, 100 %, which the pond lacks\n  hint: `millpond source add aws-cloudtrail`";
     assert!(ran.stderr.contains(hint), "{}", ran.stderr);
     assert!(ran.stderr.contains("files    3: 1 done, 2 that no source wants"), "{}", ran.stderr);
     assert_eq!(pond.value("select count(*) from doors"), 10);

@@ -1,6 +1,6 @@
 //! The tables as a periodic signal sees them: the rows that arrived in its window, and in the time that it looks back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -16,6 +16,7 @@ use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
 use millpond_core::lane::SPILL_BYTES;
 use millpond_core::signal::{Signal, Window};
+use millpond_core::source::Source;
 use millpond_core::units::nearest;
 use millpond_core::{Error, Result};
 use millpond_engine::encode::{DAY_COLUMN, JOB_COLUMN};
@@ -25,6 +26,7 @@ use super::arrivals::{ARRIVED, ARRIVED_JOB, Arrivals, Span, time};
 use crate::audit::AUDIT;
 use crate::lake::Lake;
 use crate::ledger::RECEIPTS;
+use crate::ocsf_views::{self, OCSF};
 use crate::pond::Pond;
 use crate::put::day_number;
 use crate::query::{system_tables, widened};
@@ -49,7 +51,7 @@ pub(super) type Given = BTreeMap<String, RecordBatch>;
 /// A session over given rows: a table that has none is empty.
 pub(super) fn over_given(pond: &Pond, signal: &Signal, window: Window, given: &Given) -> Result<SessionContext> {
     let context = empty_session(pond, window)?;
-    for name in sql::relations(&context.state(), &signal.sql.text)? {
+    for name in tables_read(pond, &context, signal)? {
         let table = match (given.get(&name), schema_of(pond, &name)) {
             (Some(rows), _) => MemTable::try_new(rows.schema(), vec![vec![rows.clone()]]).map_err(refused)?,
             (None, Some(schema)) => MemTable::try_new(schema, vec![Vec::new()]).map_err(refused)?,
@@ -64,7 +66,7 @@ pub(super) fn over_given(pond: &Pond, signal: &Signal, window: Window, given: &G
 pub(super) async fn over_lake(lake: &Lake, pond: &Pond, signal: &Signal, span: &Span) -> Result<SessionContext> {
     let context = empty_session(pond, span.window)?;
     let mut found = Vec::new();
-    for name in sql::relations(&context.state(), &signal.sql.text)? {
+    for name in tables_read(pond, &context, signal)? {
         let may_be_table = name.chars().all(|character| character.is_alphanumeric() || "_-".contains(character));
         let provider = if may_be_table { lake.provider(&name).await? } else { None };
         found.push((name, provider));
@@ -85,7 +87,25 @@ pub(super) async fn over_lake(lake: &Lake, pond: &Pond, signal: &Signal, span: &
     Ok(context)
 }
 
-/// A session with the pond's enrichment tables and the functions of a window.
+/// The tables that a signal names, and those whose sources give events of the classes that it names as `ocsf.<class>`.
+fn tables_read(pond: &Pond, context: &SessionContext, signal: &Signal) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for relation in sql::relations(&context.state(), &signal.sql.text)? {
+        match relation.as_slice() {
+            [table] => drop(names.insert(table.clone())),
+            [schema, class] if schema == OCSF => names.extend(tables_of_class(pond, class)),
+            _ => {}
+        }
+    }
+    Ok(names)
+}
+
+fn tables_of_class<'a>(pond: &'a Pond, class: &'a str) -> impl Iterator<Item = String> + use<'a> {
+    let has_class = move |source: &Source| source.ocsf.iter().any(|ocsf| ocsf.classes.iter().any(|one| one == class));
+    pond.sources.iter().filter(move |source| has_class(source)).map(|source| source.table.clone())
+}
+
+/// A session with the pond's enrichment tables, the views of OCSF and the functions of a window.
 fn empty_session(pond: &Pond, window: Window) -> Result<SessionContext> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let state = SessionStateBuilder::new_from_existing(session::state(session::config(threads, BATCH_ROWS)))
@@ -93,6 +113,7 @@ fn empty_session(pond: &Pond, window: Window) -> Result<SessionContext> {
         .build();
     pond.tables.register(&state)?;
     let context = SessionContext::new_with_state(state);
+    ocsf_views::register(&context)?;
     for (name, us) in [("window_start", window.start_us), ("window_end", window.end_us)] {
         let value = ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into()));
         let give = Arc::new(move |_: &[ColumnarValue]| Ok(ColumnarValue::Scalar(value.clone())));
