@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use millpond::source_test::{run_pack_over, run_pack_tests, run_tests};
+use millpond::source_test::{CaseResult, run_pack_over, run_pack_tests, run_tests};
 use millpond_core::{Error, Result};
 
 use crate::{output, run};
@@ -26,56 +26,25 @@ pub(crate) struct Arguments {
     /// Run the named pack of `--all` over these files and hold the rows against OCSF, without expectations
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "all", requires = "source")]
     like: Vec<PathBuf>,
+    /// Print a JSON object for each case
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<ExitCode> {
-    let name = arguments.source.as_deref();
-    let results = match (&arguments.all, name) {
-        (Some(folder), Some(name)) if !arguments.like.is_empty() => {
-            let mut results = Vec::new();
-            for file in &arguments.like {
-                results.push(run_pack_over(folder, name, file).await?);
-            }
-            results
-        }
-        (Some(folder), name) => run_pack_tests(folder, name, arguments.update).await?,
-        (None, name) => {
-            let pond = run::load(pond).await?;
-            if let Some(name) = name {
-                pond.source(name)?;
-            }
-            run_tests(&pond, name, arguments.update).await?
-        }
-    };
+    let results = results(pond, arguments).await?;
     if results.is_empty() {
         return Err(Error::bad_config("no tests found")
             .hint("a test is a folder `sources/<name>/tests/<case>/` with an `input.*` file"));
     }
+    match arguments.json {
+        true => output::print_json_lines(&results)?,
+        false => results.iter().try_for_each(|result| output::print(&told(result)))?,
+    }
+    let failed = results.iter().filter(|result| !result.differences.is_empty()).count();
     let mut classes: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut failed = 0;
-    for result in &results {
-        let verdict = if result.differences.is_empty() { "ok" } else { "FAILED" };
-        failed += usize::from(!result.differences.is_empty());
-        let updated = if result.updated.is_empty() {
-            String::new()
-        } else {
-            format!(", rewrote {}", result.updated.join(" and "))
-        };
-        output::print(&format!(
-            "{verdict:<6} {}/{}: {} rows{}, {} signals, {} quarantined{updated}\n",
-            result.source,
-            result.case,
-            result.rows,
-            told(&result.classes),
-            result.signals,
-            result.quarantined
-        ))?;
-        for (class, rows) in &result.classes {
-            *classes.entry(class).or_default() += rows;
-        }
-        for difference in result.differences.iter().take(DIFFERENCES_MAX) {
-            output::print(&format!("       {difference}\n"))?;
-        }
+    for (class, rows) in results.iter().flat_map(|result| &result.classes) {
+        *classes.entry(class).or_default() += rows;
     }
     if !classes.is_empty() {
         let rows: u64 = classes.values().sum();
@@ -85,8 +54,42 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The classes of a case's rows, in brackets.
-fn told(classes: &BTreeMap<String, u64>) -> String {
-    let classes: Vec<String> = classes.iter().map(|(class, rows)| format!("{rows} {class}")).collect();
-    if classes.is_empty() { String::new() } else { format!(" ({})", classes.join(", ")) }
+async fn results(pond: Option<&Path>, arguments: &Arguments) -> Result<Vec<CaseResult>> {
+    let name = arguments.source.as_deref();
+    match (&arguments.all, name) {
+        (Some(folder), Some(name)) if !arguments.like.is_empty() => {
+            let mut results = Vec::new();
+            for file in &arguments.like {
+                results.push(run_pack_over(folder, name, file).await?);
+            }
+            Ok(results)
+        }
+        (Some(folder), name) => run_pack_tests(folder, name, arguments.update).await,
+        (None, name) => {
+            let pond = run::load(pond).await?;
+            if let Some(name) = name {
+                pond.source(name)?;
+            }
+            run_tests(&pond, name, arguments.update).await
+        }
+    }
+}
+
+/// A case for people: what came out of it, and what differs.
+fn told(result: &CaseResult) -> String {
+    let verdict = if result.differences.is_empty() { "ok" } else { "FAILED" };
+    let classes: Vec<String> = result.classes.iter().map(|(class, rows)| format!("{rows} {class}")).collect();
+    let classes = if classes.is_empty() { String::new() } else { format!(" ({})", classes.join(", ")) };
+    let updated = match result.updated.as_slice() {
+        [] => String::new(),
+        updated => format!(", rewrote {}", updated.join(" and ")),
+    };
+    let CaseResult { source, case, rows, signals, quarantined, .. } = result;
+    let mut text = format!(
+        "{verdict:<6} {source}/{case}: {rows} rows{classes}, {signals} signals, {quarantined} quarantined{updated}\n"
+    );
+    for difference in result.differences.iter().take(DIFFERENCES_MAX) {
+        text.push_str(&format!("       {difference}\n"));
+    }
+    text
 }

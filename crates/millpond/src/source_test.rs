@@ -24,6 +24,7 @@ use millpond_engine::prepare::{Prepared, prepare};
 use millpond_engine::rules::RuleMatch;
 use millpond_engine::run::{Finished, InputFile, Sink, run};
 use millpond_engine::tables::Tables;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::pipeline::{Finder, signal_rows};
@@ -37,12 +38,14 @@ const ROWS: &str = "expected.ndjson";
 const SIGNALS: &str = "expected-signals.ndjson";
 
 /// How one case ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CaseResult {
     /// The source.
     pub source: String,
     /// The case's folder.
     pub case: String,
+    /// Records of the input, broken ones included.
+    pub records: u64,
     /// Rows of the table.
     pub rows: usize,
     /// Signals.
@@ -137,6 +140,7 @@ fn unplanned(source: String, problems: Problems) -> CaseResult {
     CaseResult {
         source,
         case: "check".to_owned(),
+        records: 0,
         rows: 0,
         signals: 0,
         quarantined: 0,
@@ -151,6 +155,7 @@ fn outcome(prepared: &Prepared, case: String, given: &Given) -> CaseResult {
     CaseResult {
         source: prepared.source.name.clone(),
         case,
+        records: given.finished.balance.rows_in,
         rows: given.rows.len(),
         signals: given.signals.len(),
         quarantined: given.finished.balance.quarantined,

@@ -11,6 +11,7 @@ mod hunt;
 mod lake;
 mod lanes;
 mod ocsf;
+mod packs;
 mod peers;
 mod pond;
 mod query;
