@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use millpond::clock::Clock;
 use millpond::committer::{Committed, Committer};
+use millpond::freshness::Freshness;
 use millpond::hunt::{HuntWatch, Tell};
 use millpond::lake::Lake;
 use millpond::ledger::Ledger;
@@ -83,7 +84,7 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
 struct Signals {
     root: PathBuf,
     lake: Arc<Lake>,
-    stamp: Option<u64>,
+    freshness: Freshness,
     pond: Option<Arc<Pond>>,
     runner: Option<Runner>,
     /// When the next window falls due, microseconds since 1970.
@@ -92,7 +93,14 @@ struct Signals {
 
 impl Signals {
     fn new(pond: Option<&Path>, lake: Arc<Lake>) -> Result<Self> {
-        Ok(Self { root: run::root(pond)?, lake, stamp: None, pond: None, runner: None, next_due_us: 0 })
+        Ok(Self {
+            root: run::root(pond)?,
+            lake,
+            freshness: Freshness::default(),
+            pond: None,
+            runner: None,
+            next_due_us: 0,
+        })
     }
 
     async fn run_due(&mut self) {
@@ -107,13 +115,12 @@ impl Signals {
         }
     }
 
-    /// Reads the pond again if a file of it changed.
+    /// Reads the pond again if a file of it changed or a table is to be refreshed.
     async fn reload(&mut self) {
-        let stamp = Some(Pond::stamp(&self.root));
-        if stamp == self.stamp {
+        let config = self.pond.as_ref().map(|pond| &pond.config);
+        if self.freshness.stale(&self.root, config, Clock::system().now_us()).is_none() {
             return;
         }
-        self.stamp = stamp;
         self.next_due_us = 0;
         match Pond::load(&self.root).await {
             Ok(pond) => {

@@ -49,8 +49,8 @@ async fn session(pond: Option<&Path>) -> Result<Session> {
     if pond.is_none() && Pond::find(folder).is_err() {
         return Session::new(None, folder).await;
     }
-    let lake = run::lake(pond)?;
-    Session::new(Some(&lake), folder).await
+    let root = run::root(pond)?;
+    Ok(Session::new(Some(&run::lake(pond)?), folder).await?.of_pond(&root))
 }
 
 /// Runs a statement and prints its rows.

@@ -8,5 +8,5 @@ mod section;
 
 pub use health::{CHECKS, Health, Watch};
 pub use hunt::HuntConfig;
-pub use pond::{Allow, Driver, EnrichTable, Input, PondConfig};
+pub use pond::{Allow, Driver, EnrichTable, GeoIp, Input, PondConfig, TableRows};
 pub use section::{Problem, Problems, Section};

@@ -14,6 +14,7 @@ mod domain;
 mod endpoint;
 mod file;
 mod file_time;
+mod geoip;
 mod hash;
 mod ip;
 mod json_text;
@@ -27,6 +28,7 @@ mod user_agent;
 mod words;
 
 pub(crate) use file_time::FileTime;
+pub use geoip::{Database, Databases};
 
 /// Every function of this module.
 pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
@@ -52,8 +54,14 @@ fn build() -> Vec<Arc<ScalarUDF>> {
         jwt::functions(),
         text::functions(),
         json_text::functions(),
+        geoip::functions(&Arc::default()),
     ];
     topics.into_iter().flatten().map(|function| Arc::new(ScalarUDF::new_from_impl(function))).collect()
+}
+
+/// The functions that look addresses up, over these databases.
+pub fn over(databases: &Arc<Databases>) -> Vec<Arc<ScalarUDF>> {
+    geoip::functions(databases).into_iter().map(|function| Arc::new(ScalarUDF::new_from_impl(function))).collect()
 }
 
 /// The text of a value that was said: trimmed, and `None` for what stands for nothing.

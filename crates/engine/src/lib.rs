@@ -10,7 +10,7 @@ pub mod account;
 pub mod encode;
 pub mod engine;
 pub mod file_table;
-mod functions;
+pub mod functions;
 mod job_memory;
 pub mod leaves;
 pub mod limits;

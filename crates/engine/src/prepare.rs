@@ -65,9 +65,9 @@ pub async fn prepare(
     tables: &Tables,
     problems: &mut Problems,
 ) -> Option<Prepared> {
-    let state = session::state(session::config(1, 1_024));
+    let mut state = session::state(session::config(1, 1_024));
     let transform = source.transform_for(engine.kind());
-    let planner = match tables.register(&state).and_then(|()| engine.planner(&state, tables)) {
+    let planner = match tables.register(&mut state).and_then(|()| engine.planner(&state, tables)) {
         Ok(planner) => planner,
         Err(error) => {
             problems.add(&transform.file, 1, &error);

@@ -63,6 +63,35 @@ pub fn relations(state: &SessionState, text: &str) -> Result<BTreeSet<Vec<String
     Ok(found)
 }
 
+/// The line, from 1, on which a query first calls one of these functions.
+pub fn line_of_call(state: &SessionState, text: &str, names: &[&str]) -> Option<usize> {
+    let statement = parse_query(state, text).ok()?;
+    let Statement::Statement(ast) = &statement else { return None };
+    let mut calls = Calls { names, found: None };
+    let _: ControlFlow<()> = ast.visit(&mut calls);
+    calls.found.map(|name| line_naming(text, &name).unwrap_or(1))
+}
+
+struct Calls<'a> {
+    names: &'a [&'a str],
+    found: Option<String>,
+}
+
+impl Visitor for Calls<'_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expr {
+            let name = function.name.to_string();
+            if self.names.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+                self.found = Some(name);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 /// A quoted table name that looks like a path or URL.
 fn location(name: &ObjectName) -> Option<String> {
     let [part] = name.0.as_slice() else { return None };

@@ -5,15 +5,20 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::TableReference;
+use datafusion::common::{DataFusionError, TableReference};
 use datafusion::datasource::MemTable;
+use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use millpond_core::{Error, Result};
+
+use crate::functions::{self, Databases};
 
 /// The tables of one pond, held in memory and shared by its jobs.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
     by_name: BTreeMap<String, (Arc<MemTable>, Table)>,
+    /// Where `geoip` and `asn` look addresses up.
+    pub databases: Arc<Databases>,
 }
 
 /// One table of a pond.
@@ -55,11 +60,15 @@ impl Tables {
         known.map(|(_, table)| table.clone()).collect()
     }
 
-    /// Makes every table known to a session.
+    /// Makes every table known to a session, and the databases of addresses.
     ///
     /// # Errors
     /// [`Kind::Bug`](millpond_core::Kind::Bug) when the session refuses one.
-    pub fn register(&self, state: &SessionState) -> Result<()> {
+    pub fn register(&self, state: &mut SessionState) -> Result<()> {
+        for function in functions::over(&self.databases) {
+            let refused = |error: DataFusionError| Error::bug("failed to register a function").because(error);
+            state.register_udf(function).map_err(refused)?;
+        }
         for (name, (table, _)) in &self.by_name {
             register(state, name, Arc::clone(table) as _)?;
         }

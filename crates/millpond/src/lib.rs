@@ -15,6 +15,7 @@ pub mod engines;
 pub mod erase;
 pub mod expire;
 pub mod explain;
+pub mod freshness;
 pub mod hunt;
 mod intake;
 pub mod job_threads;

@@ -16,6 +16,7 @@ use millpond_engine::engine::Engines;
 use millpond_engine::prepare::{Prepared, prepare};
 use millpond_engine::run::{locations, locations_of};
 use millpond_engine::tables::Tables;
+use millpond_engine::{session, sql};
 use millpond_sigma::RuleSet;
 
 use crate::correlating::Correlations;
@@ -119,8 +120,35 @@ impl Pond {
 
     /// Looks for mistakes in signals that run and find the wrong rows: nothing that keeps the pond from working.
     pub async fn lint(&self, problems: &mut Problems) {
+        self.lint_geoip(problems);
         self.all_prepared().for_each(|prepared| prepared.lint(problems));
         signals::lint(self, problems).await;
+    }
+
+    /// Tells once that a function looks addresses up in a database that the pond does not name.
+    fn lint_geoip(&self, problems: &mut Problems) {
+        let geoip = &self.config.geoip;
+        let state = session::state(session::config(1, 1_024));
+        for (name, key, database) in [("geoip", "city", &geoip.city), ("asn", "asn", &geoip.asn)] {
+            if database.is_some() {
+                continue;
+            }
+            let found =
+                self.queries().find_map(|query| Some((query, sql::line_of_call(&state, &query.text, &[name])?)));
+            if let Some((query, line)) = found {
+                let error = Error::bad_config(format!("`{name}` gives NULL: the pond has no database for it"));
+                let hint = format!("name one in `millpond.toml`: `[geoip]` `{key} = \"enrich/….mmdb\"`");
+                problems.warn(&query.file, line, &error.hint(hint));
+            }
+        }
+    }
+
+    /// The SQL of all sources and signals.
+    fn queries(&self) -> impl Iterator<Item = &Sql> {
+        let of_sources = self.sources.iter().flat_map(|source| {
+            std::iter::once(source.own_transform()).chain(source.signals.iter().map(|signal| &signal.sql))
+        });
+        of_sources.chain(self.periodic.iter().map(|periodic| &periodic.signal.sql))
     }
 
     /// A source with its planned SQL.
@@ -356,7 +384,7 @@ async fn load_tables(
 ) -> Tables {
     let over_lake = || periodic.iter().map(|periodic| &periodic.signal.sql);
     let named = sources.iter().flat_map(locations).chain(over_lake().flat_map(locations_of)).collect();
-    let (tables, failures) = tables::load(config, root, &named).await;
+    let (tables, failures) = tables::load(config, root, sources, &named).await;
     let queries = || {
         let harvested = sources.iter().flat_map(|source| {
             std::iter::once(source.own_transform()).chain(source.signals.iter().map(|signal| &signal.sql))

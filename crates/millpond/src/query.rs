@@ -14,20 +14,23 @@ use datafusion::scalar::ScalarValue;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use millpond_core::format::DecodeLimits;
+use millpond_core::source::Source;
 use millpond_core::{Error, Result};
 use millpond_engine::decode::learn;
 use millpond_engine::encode::{DAY_COLUMN, JOB_COLUMN};
 use millpond_engine::file_table::FileTable;
-use millpond_engine::{session, sql};
+use millpond_engine::{functions, session, sql};
 
 use crate::alerting::{ALERTS, DELIVERIES, alerts_schema, deliveries_schema};
 use crate::audit::{AUDIT, audit_schema};
 use crate::committer::receipts_schema;
 use crate::lake::Lake;
 use crate::ledger::RECEIPTS;
-use crate::ocsf_views;
+use crate::ocsf_views::{self, OCSF};
 use crate::pipeline::{quarantine_schema, signals_schema};
+use crate::pond::Pond;
 use crate::store::{Place, Stores};
+use crate::tables::databases;
 
 /// Rows that travel together in a query.
 const BATCH_ROWS: usize = 8_192;
@@ -36,6 +39,9 @@ const BATCH_ROWS: usize = 8_192;
 pub struct Session {
     context: SessionContext,
     folder: std::path::PathBuf,
+    /// The pond whose databases of addresses are read once a query needs them.
+    pond: Option<std::path::PathBuf>,
+    has_databases: tokio::sync::OnceCell<()>,
 }
 
 /// The rows of a query.
@@ -65,11 +71,32 @@ impl Session {
             }
         }
         ocsf_views::register(&context)?;
-        let session = Self { context, folder: folder.to_owned() };
+        let has_databases = tokio::sync::OnceCell::new();
+        let session = Self { context, folder: folder.to_owned(), pond: None, has_databases };
         if lake.is_some() {
             session.add_empty_tables()?;
         }
         Ok(session)
+    }
+
+    /// The same session, where `geoip` and `asn` look addresses up in the databases of the pond in `root`.
+    pub fn of_pond(self, root: &Path) -> Self {
+        Self { pond: Some(root.to_owned()), ..self }
+    }
+
+    /// Reads the pond's databases of addresses when a query first asks for one.
+    async fn open_databases(&self, text: &str) -> Result<()> {
+        let Some(root) = &self.pond else { return Ok(()) };
+        if sql::line_of_call(&self.context.state(), text, &["geoip", "asn"]).is_none() {
+            return Ok(());
+        }
+        let open = || async {
+            let databases = Arc::new(databases(&Pond::config_of(root)?.geoip, root).await?);
+            let functions = functions::over(&databases);
+            functions.iter().for_each(|function| self.context.register_udf(function.as_ref().clone()));
+            Ok(())
+        };
+        self.has_databases.get_or_try_init(open).await.map(|_| ())
     }
 
     /// millpond's own tables exist from the start: one that holds nothing yet is empty.
@@ -108,6 +135,24 @@ impl Session {
         names
     }
 
+    /// Whether a query reads a table that one of the sources writes and that does not exist yet.
+    ///
+    /// # Errors
+    /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) for SQL that does not parse.
+    pub fn lacks_table_of(&self, text: &str, sources: &[Source]) -> Result<bool> {
+        let known = self.tables();
+        let lacks = |table: &String| !known.contains(table);
+        let writes_class = |source: &Source, class: &String| {
+            source.ocsf.iter().any(|ocsf| ocsf.classes.contains(class)) && known.contains(&source.table)
+        };
+        let relations = sql::relations(&self.context.state(), text)?;
+        Ok(relations.iter().any(|relation| match relation.as_slice() {
+            [table] => lacks(table) && sources.iter().any(|source| source.table == *table),
+            [schema, class] => schema == OCSF && !sources.iter().any(|source| writes_class(source, class)),
+            _ => false,
+        }))
+    }
+
     /// Starts a query. Only reading statements are allowed.
     ///
     /// # Errors
@@ -118,6 +163,7 @@ impl Session {
         for location in self.locations(text) {
             self.open_file(&location).await?;
         }
+        self.open_databases(text).await?;
         let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let failed = |error: DataFusionError| {
             let message = sql::root_message(&error);

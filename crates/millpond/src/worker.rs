@@ -29,6 +29,7 @@ use self::recognising::LookedInto;
 use crate::alerting::{Alerter, Passed, Surroundings};
 use crate::committer::{Committed, Committer};
 use crate::correlating::{self, Correlating};
+use crate::freshness::{Freshness, Stale};
 use crate::hunt::{HuntWatch, Tell};
 use crate::intake::{Intake, Item, read};
 use crate::job_threads::JobThreads;
@@ -166,7 +167,7 @@ pub struct Worker {
     threads: JobThreads,
     progress: Arc<dyn Progress>,
     stop: watch::Receiver<bool>,
-    stamp: u64,
+    freshness: Freshness,
     summary: Summary,
     guard: Guard,
     uncommitted: usize,
@@ -213,8 +214,8 @@ impl Worker {
         stop: watch::Receiver<bool>,
         commits: Commits,
     ) -> Result<Self> {
-        let stamp = Pond::stamp(&pond.root);
         let node = Node::open(pond).await?;
+        let freshness = Freshness::of(&node.pond.root, node.clock.now_us());
         let committer = (!matches!(commits, Commits::Elsewhere)).then(|| node.committer());
         let correlating = committer.is_some().then(|| Correlating::new(Arc::clone(&node.lake), node.clock.clone()));
         if let (Some(correlating), Some(_)) = (&correlating, &node.pond.correlations) {
@@ -240,7 +241,7 @@ impl Worker {
             threads,
             progress,
             stop,
-            stamp,
+            freshness,
             summary: Summary::default(),
             guard: Guard::default(),
             uncommitted: 0,
@@ -399,13 +400,12 @@ impl Worker {
         Ok(queues)
     }
 
-    /// Reads the pond again if a file of it changed.
+    /// Reads the pond again if a file of it changed or a table is to be refreshed.
     async fn reload(&mut self) -> Reload {
-        let stamp = Pond::stamp(&self.node.pond.root);
-        if stamp == self.stamp {
+        let pond = &self.node.pond;
+        let Some(stale) = self.freshness.stale(&pond.root, Some(&pond.config), self.node.clock.now_us()) else {
             return Reload::Same;
-        }
-        self.stamp = stamp;
+        };
         let loaded = async {
             let pond = Pond::load(&self.node.pond.root).await?;
             pond.open_lake(&self.node.stores).await?;
@@ -419,12 +419,18 @@ impl Worker {
                 let has_lanes = lanes::is_same(&pond, &self.node.pond);
                 let planner = Arc::new(self.node.planner.for_pond(&pond));
                 self.node = Arc::new(Node { pond: Arc::new(pond), planner, ..Node::clone(&self.node) });
-                self.progress.note("the pond changed and was read again");
+                self.progress.note(match stale {
+                    Stale::Files => "the pond changed and was read again",
+                    Stale::Tables => "the tables that are joined were read again",
+                });
                 if has_inputs && has_lanes { Reload::Sources } else { Reload::Inputs }
             }
             Err(error) => {
-                let text = format!("the pond changed and is wrong; the last good one stays\n{}", error.report());
-                self.progress.note(&text);
+                let what = match stale {
+                    Stale::Files => "the pond changed and is wrong",
+                    Stale::Tables => "failed to read the tables that are joined again",
+                };
+                self.progress.note(&format!("{what}; the last good one stays\n{}", error.report()));
                 Reload::Same
             }
         }

@@ -5,12 +5,14 @@ mod collector;
 mod function;
 mod http;
 mod ministack;
+mod mmdb;
 mod receiver;
 mod zip;
 
 pub use self::collector::Collector;
 pub use self::function::{Answer, Function};
 pub use self::ministack::MiniStack;
+pub use self::mmdb::mmdb;
 pub use self::receiver::{Received, Receiver};
 pub use self::zip::zip;
 

@@ -6,6 +6,7 @@ mod correlations;
 mod crash;
 mod demo;
 mod engines;
+mod enrichment;
 mod http;
 mod hunt;
 mod lake;

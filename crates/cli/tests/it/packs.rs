@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use millpond_core::config::Problems;
 use millpond_core::source::{Source, SourceFiles, Sql};
-use serde_json::Value;
 
 use crate::pond::{Ran, millpond};
 

@@ -45,6 +45,8 @@ pub struct PondConfig {
     pub health: Health,
     /// Enrichment tables that need more than a file in `enrich/`.
     pub enrich: Vec<EnrichTable>,
+    /// Databases of addresses.
+    pub geoip: GeoIp,
     /// What becomes of signals.
     pub alerting: AlertConfig,
     /// How long correlations wait for matches that come late, in milliseconds.
@@ -118,13 +120,38 @@ impl Allow {
 pub struct EnrichTable {
     /// The table's name in SQL.
     pub name: String,
-    /// A path relative to the pond, or a URL.
-    pub url: String,
-    /// Types of columns that are not text; Parquet files bring their own.
+    /// Where its rows are.
+    pub rows: TableRows,
+    /// Types of columns that are not text, for files; Parquet files bring their own. All columns of a query.
     pub columns: Vec<Column>,
+    /// After how many milliseconds it is read again.
+    pub refresh_ms: Option<u64>,
+}
+
+/// Where the rows of an enrichment table are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TableRows {
+    /// In a file: a path relative to the pond, or a URL.
+    File(String),
+    /// In the lake: what a query over its tables gives.
+    Query(String),
+}
+
+/// Databases in MaxMind's format, by which `geoip` and `asn` know addresses: paths relative to the pond, or URLs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GeoIp {
+    /// Countries and cities.
+    pub city: Option<String>,
+    /// Autonomous systems, or internet service providers.
+    pub asn: Option<String>,
 }
 
 impl PondConfig {
+    /// After how many milliseconds the first of its tables is to be read again; `None`: none is.
+    pub fn refresh_ms(&self) -> Option<u64> {
+        self.enrich.iter().filter_map(|table| table.refresh_ms).min()
+    }
+
     /// Reads `millpond.toml`. `memory_bytes` is what the pond gets when the file does not say.
     pub fn parse(file: &str, text: &str, memory_bytes: u64, problems: &mut Problems) -> Option<Self> {
         let document = problems.parse_toml(file, text)?;
@@ -152,6 +179,7 @@ impl PondConfig {
             allow: Allow::default(),
             health: Health::default(),
             enrich: Vec::new(),
+            geoip: GeoIp::default(),
             alerting: AlertConfig::parse(file, &mut top, problems),
             correlation_late_ms: CORRELATION_LATE_MS,
             hunts: HuntConfig::parse_all(file, &mut top, problems),
@@ -180,6 +208,9 @@ impl PondConfig {
         }
         for (name, section) in top.named_sections(problems, "enrich") {
             config.enrich.extend(parse_enrich(name, section, problems));
+        }
+        if let Some(section) = top.section(problems, "geoip") {
+            config.geoip = parse_geoip(section, problems);
         }
         top.finish(problems);
         Some(config)
@@ -323,12 +354,40 @@ fn parse_input(mut section: Section<'_>, problems: &mut Problems) -> Option<Inpu
 
 fn parse_enrich(name: String, mut section: Section<'_>, problems: &mut Problems) -> Option<EnrichTable> {
     let url = section.text(problems, "url");
+    let query = section.text(problems, "query");
     let columns = section.columns(problems, "columns");
-    if url.is_none() {
-        section.missing(problems, "url", "name a file such as `enrich/assets.csv` or a URL");
+    let refresh_ms = section.ms(problems, "refresh");
+    let rows = match (url, query) {
+        (Some(url), None) => Some(TableRows::File(url)),
+        (None, Some(query)) => Some(TableRows::Query(query)),
+        (None, None) => {
+            let hint = "name a file such as `enrich/assets.csv`, a URL, or a `query` over the lake";
+            section.missing(problems, "url", hint);
+            None
+        }
+        (Some(_), Some(_)) => {
+            let error = Error::bad_config(format!("table `{name}` has either a `url` or a `query`"));
+            section.refuse(problems, "query", &error.hint("write two `[enrich.NAME]` sections to use both"));
+            None
+        }
+    };
+    if matches!(rows, Some(TableRows::Query(_))) && columns.is_empty() {
+        section.missing(problems, "columns", "name all columns that the query gives, such as `{ uid = \"text\" }`");
+    }
+    if refresh_ms == Some(0) {
+        section.refuse(problems, "refresh", &Error::bad_config("a table cannot be read again all the time"));
     }
     section.finish(problems);
-    url.map(|url| EnrichTable { name, url, columns })
+    rows.map(|rows| EnrichTable { name, rows, columns, refresh_ms })
+}
+
+fn parse_geoip(mut section: Section<'_>, problems: &mut Problems) -> GeoIp {
+    let geoip = GeoIp { city: section.text(problems, "city"), asn: section.text(problems, "asn") };
+    if geoip == GeoIp::default() {
+        section.missing(problems, "city", "name a database such as `enrich/GeoLite2-City.mmdb`, or one as `asn`");
+    }
+    section.finish(problems);
+    geoip
 }
 
 #[cfg(test)]

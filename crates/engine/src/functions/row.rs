@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Int32Array, Int32Builder, StringArray, StringBuilder, StructArray,
-    TimestampMicrosecondBuilder,
+    Array, ArrayRef, BooleanArray, Float64Builder, Int32Array, Int32Builder, Int64Builder, StringArray, StringBuilder,
+    StructArray, TimestampMicrosecondBuilder,
 };
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
@@ -220,7 +220,7 @@ impl Rows {
 
     /// A row for which nothing is given, or nothing but NULL, is NULL.
     pub(super) fn structs<'a, const N: usize>(
-        &'a self,
+        &self,
         fields: &[(&'static str, Kind); N],
         give: impl Fn(usize) -> Option<[Value<'a>; N]>,
     ) -> ArrayRef {
@@ -264,6 +264,9 @@ pub(super) enum Kind {
     Text,
     /// 32 bits: identifiers, ports.
     Int,
+    /// 64 bits.
+    Long,
+    Float,
     /// Microseconds since 1970, UTC.
     Time,
 }
@@ -273,6 +276,8 @@ impl Kind {
         match self {
             Self::Text => DataType::Utf8,
             Self::Int => DataType::Int32,
+            Self::Long => DataType::Int64,
+            Self::Float => DataType::Float64,
             Self::Time => time_type(),
         }
     }
@@ -298,6 +303,8 @@ pub(super) enum Value<'a> {
     Null,
     Text(Cow<'a, str>),
     Int(i32),
+    Long(i64),
+    Float(f64),
     Time(i64),
 }
 
@@ -335,6 +342,8 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
 enum Builder {
     Text(StringBuilder),
     Int(Int32Builder),
+    Long(Int64Builder),
+    Float(Float64Builder),
     Time(TimestampMicrosecondBuilder),
 }
 
@@ -343,6 +352,8 @@ impl Builder {
         match kind {
             Kind::Text => Self::Text(StringBuilder::new()),
             Kind::Int => Self::Int(Int32Builder::new()),
+            Kind::Long => Self::Long(Int64Builder::new()),
+            Kind::Float => Self::Float(Float64Builder::new()),
             Kind::Time => Self::Time(TimestampMicrosecondBuilder::new().with_data_type(time_type())),
         }
     }
@@ -352,9 +363,13 @@ impl Builder {
         match (self, value) {
             (Self::Text(builder), Value::Text(text)) => builder.append_value(text),
             (Self::Int(builder), Value::Int(number)) => builder.append_value(number),
+            (Self::Long(builder), Value::Long(number)) => builder.append_value(number),
+            (Self::Float(builder), Value::Float(number)) => builder.append_value(number),
             (Self::Time(builder), Value::Time(time)) => builder.append_value(time),
             (Self::Text(builder), _) => builder.append_null(),
             (Self::Int(builder), _) => builder.append_null(),
+            (Self::Long(builder), _) => builder.append_null(),
+            (Self::Float(builder), _) => builder.append_null(),
             (Self::Time(builder), _) => builder.append_null(),
         }
     }
@@ -363,6 +378,8 @@ impl Builder {
         match self {
             Self::Text(mut builder) => Arc::new(builder.finish()),
             Self::Int(mut builder) => Arc::new(builder.finish()),
+            Self::Long(mut builder) => Arc::new(builder.finish()),
+            Self::Float(mut builder) => Arc::new(builder.finish()),
             Self::Time(mut builder) => Arc::new(builder.finish()),
         }
     }

@@ -1,16 +1,33 @@
 //! The page on SQL functions: its examples give what stands beside them, and no function is missing.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::SessionContext;
+use millpond_engine::functions::{self, Database, Databases};
 use millpond_engine::session;
+use millpond_testkit::mmdb;
+use serde_json::{Value, json};
 
 /// `| signature | gives | example | result |`
 fn cells(line: &str) -> Option<[&str; 4]> {
     let cells: Vec<&str> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();
     cells.try_into().ok().filter(|[_, _, example, _]: &[&str; 4]| example.starts_with("`select "))
+}
+
+/// What the examples of `geoip` and `asn` are looked up in.
+fn databases() -> Arc<Databases> {
+    let place = json!({
+        "city": {"names": {"en": "Zurich"}}, "continent": {"names": {"en": "Europe"}}, "country": {"iso_code": "CH"},
+        "location": {"latitude": 47.37, "longitude": 8.55}, "subdivisions": [{"iso_code": "ZH"}],
+    });
+    let system = json!({"autonomous_system_number": 64_496, "autonomous_system_organization": "Example Net"});
+    let open = |kind: &str, record: Value| {
+        Some(Database::open(mmdb(kind, &[("198.51.100.0/24", record)]).into()).expect("database"))
+    };
+    Arc::new(Databases { city: open("GeoLite2-City", place), asn: open("GeoLite2-ASN", system) })
 }
 
 async fn printed(context: &SessionContext, query: &str) -> String {
@@ -26,6 +43,7 @@ async fn the_examples_of_the_page_are_true() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/functions.md");
     let page = std::fs::read_to_string(&path).expect("page");
     let context = SessionContext::new_with_state(session::state(session::config(1, 1_024)));
+    functions::over(&databases()).iter().for_each(|function| context.register_udf(function.as_ref().clone()));
     let mut lines = Vec::new();
     for line in page.lines() {
         let Some([signature, gives, example, _]) = cells(line) else {

@@ -108,10 +108,10 @@ fn tables_of_class<'a>(pond: &'a Pond, class: &'a str) -> impl Iterator<Item = S
 /// A session with the pond's enrichment tables, the views of OCSF and the functions of a window.
 fn empty_session(pond: &Pond, window: Window) -> Result<SessionContext> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let state = SessionStateBuilder::new_from_existing(session::state(session::config(threads, BATCH_ROWS)))
+    let mut state = SessionStateBuilder::new_from_existing(session::state(session::config(threads, BATCH_ROWS)))
         .with_runtime_env(session::runtime(pond.config.memory_bytes, SPILL_BYTES)?)
         .build();
-    pond.tables.register(&state)?;
+    pond.tables.register(&mut state)?;
     let context = SessionContext::new_with_state(state);
     ocsf_views::register(&context)?;
     for (name, us) in [("window_start", window.start_us), ("window_end", window.end_us)] {
