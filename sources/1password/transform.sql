@@ -23,12 +23,12 @@ rated as (
                 when action in ('fill', 'reveal', 'secure-copy', 'enter-item-edit-mode', 'export', 'share', 'other') then 1
                 when action in ('server-update', 'update') then 2 when action in ('create', 'server-create') then 6 when action = 'server-fetch' then 1 else 99 end
             when 3001 then case
-                when action in ('create', 'join', 'accept', 'provision') then 1 when action in ('reactivate', 'activate', 'unlink') then 2
+                when action in ('create', 'join', 'accept', 'provision') then 1 when action in ('reactivate', 'activate') then 2
                 when action in ('changepw', 'changemp', 'chngpsk') then 3 when action in ('beginr', 'completr', 'cancelr') then 4
                 when action = 'suspend' then 5 when action in ('delete', 'remove', 'purge') then 6
                 when action = 'enblmfa' then 10 when action = 'disblmfa' then 11 else 99 end
             when 3006 then case
-                when action = 'create' then 6 when action in ('delete', 'purge') then 5 when action in ('join', 'add', 'role') then 3
+                when action = 'create' then 6 when action in ('delete', 'purge') then 5 when action in ('join', 'add') then 3
                 when action in ('leave', 'remove') then 4 else 99 end
             else case
                 when action in ('create', 'join', 'grant', 'enbl', 'add', 'share', 'activate') then 1
@@ -45,7 +45,7 @@ select
     class_uid,
     activity_id,
     case when activity_id = 99 then coalesce(action, 'unknown') end as activity_name,
-    case when category = 'success' then 1 when category is not null then 2 end as status_id,
+    case when category in ('success', 'firewall_reported_success') then 1 when category is not null then 2 end as status_id,
     case when class_uid = 3002 then type end as status_detail,
     concat_ws(' ', coalesce(target_user.email, "user"['email'], actor_details.email, actor_uuid), coalesce(action, category), object_type,
         coalesce(object_details.name, item_uuid, object_uuid)) as message,
@@ -71,13 +71,14 @@ select
     case when class_uid = 3006 then {'name': object_details.name, 'uid': coalesce(object_uuid, 'unknown')} end as "group",
     case when class_uid = 3002 then {'name': '1Password', 'version': client.app_version} end as service,
     case when class_uid = 3002 then {'uid': session_uuid} end as session,
+    case when class_uid = 3002 and type = 'mfa_ok' then true end as is_mfa,
     case when class_uid = 6003 then {'operation': concat_ws('.', object_type, action), 'request': {'uid': coalesce(uuid, 'unknown')}} end as api,
     case when class_uid = 6003 then [{'name': object_details.name, 'uid': coalesce(object_uuid, 'unknown'), 'type': object_type}] end as resources,
     case when class_uid = 6005 then {'uid': vault_uuid, 'name': case when vault_uuid is null then 'unknown' end, 'type': 'vault', 'type_id': 99} end as databucket,
     case when class_uid = 6005 then {'uid': item_uuid} end as "table",
     {
         'ip': ocsf_endpoint(ip, null)['ip'],
-        'name': case when ip is null and class_uid in (6003, 6005) then 'unknown' end,
+        'name': case when ocsf_endpoint(ip, null)['ip'] is null then coalesce(nullif(ip, ''), 'unknown') end,
         'uid': session.device_uuid,
         'location': {'country': coalesce(location.country, country), 'region': location.region, 'city': location.city,
             'lat': location.latitude, 'long': location.longitude},
@@ -87,7 +88,7 @@ select
     } as src_endpoint,
     {'uid': uuid, 'event_code': coalesce(category, nullif(concat_ws('.', object_type, action), '')), 'tenant_uid': account_uuid, 'original_time': timestamp,
         'log_name': case when category is not null then 'signinattempts' when item_uuid is not null then 'itemusages' else 'auditevents' end} as metadata,
-    '{' || nullif(concat_ws(',', '"details":' || details,
+    '{' || nullif(concat_ws(',', '"details":' || case when left(details, 1) in ('{', '[') then details end,
         '"client_platform":"' || replace(client.platform_name || coalesce(' ' || client.platform_version, ''), '"', '') || '"', substr(_rest, 2, length(_rest) - 2)), '') || '}' as unmapped,
     _file,
     _row

@@ -3,6 +3,7 @@ with unwrapped as (
     select
         coalesce(json_text(detail, 'data'), data, case when type is not null then _raw end, detail) as e,
         coalesce(log_id, json_text(detail, 'log_id')) as outer_id,
+        coalesce(data, detail) is null as is_bare,
         _rest, _file, _row
     from input
 ),
@@ -23,10 +24,10 @@ classified as (
     select
         *,
         case
-            when code in ('pwd_leak', 'signup_pwd_leak', 'reset_pwd_leak', 'limit_wc', 'limit_mu', 'limit_sul', 'mfar', 'ferrt') then 2004
+            when code in ('pwd_leak', 'signup_pwd_leak', 'reset_pwd_leak', 'limit_wc', 'limit_mu', 'limit_sul', 'ferrt') then 2004
             when regexp_like(code, '^(s|f)(api|v2api)$|^mgmt_api_read$') then 6003
             when regexp_like(code, '^(ss|fs|du|fdu|scp|fcp|scpr|fcpr|scph|fcph|sce|fce|scu|fcu|scpn|fcpn|sv|fv|svr|fvr|ublkdu|gd_enrollment_complete|gd_unenroll|gd_user_delete|gd_enroll.*|gd_start_enroll.*)$') then 3001
-            when regexp_like(code, '^(s|f|fp|fu|fc|fco|fcoa|ssa|fsa|sens|fens|slo|flo|scoa|gd_auth_.*|gd_otp_.*|gd_recovery_.*|cs|cls|w)$|^[sf]e[a-z]+ft$|^[sf]ede$|^[sf](deac|deaz|decc|d|ercft)$|^(oidc_backchannel_logout_.*)$') then 3002
+            when regexp_like(code, '^(s|f|fp|fu|fc|fco|fcoa|ssa|fsa|sens|fens|slo|flo|scoa|gd_auth_.*|gd_otp_.*|gd_recovery_.*|gd_send_.*|mfar|cs|cls|w)$|^[sf]e[a-z]+ft$|^[sf]ede$|^[sf](deac|deaz|decc|d|ercft)$|^(oidc_backchannel_logout_.*)$') then 3002
             else 0
         end as class_uid
     from events
@@ -39,7 +40,7 @@ rated as (
             when 3002 then case
                 when code in ('slo', 'flo') or code like 'oidc_backchannel%' then 2
                 when regexp_like(code, '^[sf]e[a-z]+ft$|^[sf]ede$|^[sf](deac|deaz|d)$') then 3
-                when code in ('cs', 'cls', 'w') or code like 'gd_otp_rate%' then 6
+                when code in ('cs', 'cls', 'w', 'mfar') or code like 'gd_otp_rate%' or code like 'gd_send_%' then 6
                 else 1 end
             when 3001 then case
                 when code in ('ss', 'fs') then 1 when code = 'ublkdu' then 12 when code in ('scp', 'fcp') then 3
@@ -89,7 +90,7 @@ select
     case when class_uid = 6003 then {
         'operation': concat_ws(' ', upper(method), json_text(e, 'details.request.path'), case when method is null then code end),
         'request': {'uid': coalesce(uid, 'unknown'), 'data': json_text(e, 'details.request.body')},
-        'response': {'code': cast(json_text(e, 'details.response.statusCode') as int)}
+        'response': {'code': try_cast(json_text(e, 'details.response.statusCode') as int)}
     } end as api,
     case when class_uid = 6003 then [{'name': json_text(e, 'description'), 'type': 'operation'}] end as resources,
     case when class_uid = 2004 then {'uid': coalesce(uid, code), 'title': code, 'desc': json_text(e, 'description'), 'types': [code]} end as finding_info,
@@ -98,11 +99,11 @@ select
         'src_endpoint': {'ip': ocsf_endpoint(ip, null)['ip']}
     }] end as evidences,
     case when class_uid in (3001, 3002, 6003) then {
-        'ip': ocsf_endpoint(ip, null)['ip'], 'name': case when ip is null and class_uid = 6003 then 'unknown' end
+        'ip': ocsf_endpoint(ip, null)['ip'], 'name': case when ocsf_endpoint(ip, null)['ip'] is null and class_uid = 6003 then coalesce(nullif(ip, ''), 'unknown') end
     } end as src_endpoint,
     case when class_uid in (3001, 3002, 6003) then {'user_agent': json_text(e, 'user_agent')} end as http_request,
     {'uid': uid, 'event_code': code, 'tenant_uid': coalesce(json_text(e, 'tenant_name'), json_text(e, 'hostname')), 'original_time': json_text(e, 'date')} as metadata,
-    coalesce('{"data":' || e || coalesce(',' || substr(_rest, 2), '}'), _rest) as unmapped,
+    coalesce('{"data":' || case when left(e, 1) in ('{', '[') then e end || coalesce(',' || case when not is_bare then substr(_rest, 2) end, '}'), _rest) as unmapped,
     _file,
     _row
 from rated

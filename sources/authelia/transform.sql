@@ -33,7 +33,8 @@ select
     parse_time(logged) as time,
     class_uid,
     case class_uid when 3002 then 1 when 4002 then ocsf_http_activity_id(regexp_match(msg, '\(method (\w+)\)')[1]) else 0 end as activity_id,
-    ocsf_severity_id(level) as severity_id,
+    case when lower(level) in ('warn', 'warning') then 2 when lower(level) in ('error', 'err', 'severe') then 3 when lower(level) in ('fatal', 'panic', 'critical', 'crit') then 5
+        when level is not null then 1 end as severity_id,
     case when class_uid = 4002 or attempt[1] = 'Unsuccessful' or lookup is not null then 2 when attempt is not null then 1 end as status_id,
     case when class_uid <> 0 then coalesce(error, regexp_match(msg, '^Unsuccessful .*?'': (.*)$')[1]) end as status_detail,
     coalesce(msg, line) as message,
@@ -42,6 +43,7 @@ select
         'email_addr': ocsf_user(coalesce(attempt[3], lookup[1]))['email_addr']
     } end as "user",
     case when class_uid <> 0 then ocsf_endpoint(remote_ip, null) end as src_endpoint,
+    case when class_uid = 4002 then {'user': {'name': denied[2], 'email_addr': ocsf_user(denied[2])['email_addr']}} end as actor,
     case when class_uid = 3002 then {'name': 'Authelia'} end as service,
     case when class_uid = 3002 then coalesce(attempt[2] not in ('1FA', 'Password'), false) end as is_mfa,
     case when class_uid = 3002 then true end as is_remote,

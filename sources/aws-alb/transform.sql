@@ -28,7 +28,7 @@ select
     case when request is not null then time end as end_time,
     case
         when request_processing_time >= 0 and target_processing_time >= 0 and response_processing_time >= 0
-            then cast(
+            then try_cast(
                 round((request_processing_time + target_processing_time + response_processing_time) * 1000) as bigint
             )
     end as duration,

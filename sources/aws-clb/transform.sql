@@ -32,7 +32,7 @@ select
     cast(elb_status_code as varchar) as status_code,
     case
         when request_processing_time >= 0 and backend_processing_time >= 0 and response_processing_time >= 0
-            then cast(
+            then try_cast(
                 round((request_processing_time + backend_processing_time + response_processing_time) * 1000) as bigint
             )
     end as duration,

@@ -23,11 +23,11 @@ select
     end as status_id,
     lpad(cast("sc-status" as varchar), 3, '0') as status_code,
     nullif("x-edge-detailed-result-type", '-') as status_detail,
-    cast(round("time-taken" * 1000) as bigint) as duration,
-    {'ip': "c-ip", 'port': "c-port"} as src_endpoint,
+    try_cast(round("time-taken" * 1000) as bigint) as duration,
+    case when "cs-method" is not null then {'ip': "c-ip", 'port': "c-port"} end as src_endpoint,
     case
         when "cs-method" is not null
-            then {'hostname': host, 'svc_name': 'CloudFront', 'uid': distribution, 'zone': "x-edge-location"}
+            then {'hostname': host, 'name': "cs(Host)", 'svc_name': 'CloudFront', 'uid': distribution, 'zone': "x-edge-location"}
     end as dst_endpoint,
     {
         'http_method': regexp_match("cs-method", '^(CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE)$')[1],
@@ -51,7 +51,10 @@ select
         }
     end as http_response,
     case when tls_version is not null then {'version': tls_version, 'cipher': nullif("ssl-cipher", '-')} end as tls,
-    {'bytes_out': "cs-bytes", 'bytes_in': "sc-bytes", 'bytes': "cs-bytes" + "sc-bytes"} as traffic,
+    case
+        when "cs-method" is not null
+            then {'bytes_out': "cs-bytes", 'bytes_in': "sc-bytes", 'bytes': "cs-bytes" + "sc-bytes"}
+    end as traffic,
     upper("cs-protocol") as app_protocol_name,
     {'provider': 'AWS'} as cloud,
     {

@@ -1,47 +1,227 @@
--- One row per API call. CloudTrail delivers an event more than once now and then: the first of each eventID stays.
+-- One row per event. CloudTrail delivers one more than once now and then: the first of each eventID stays.
+-- `message` is the whole event where CloudWatch Logs has wrapped it.
+with events as (
+    select
+        case when message is null then eventTime else parse_time(json_text(message, 'eventTime')) end as at,
+        case when message is null then eventID else json_text(message, 'eventID') end as id,
+        case when message is null then eventName else json_text(message, 'eventName') end as name,
+        case when message is null then eventSource else json_text(message, 'eventSource') end as service_name,
+        case when message is null then eventType else json_text(message, 'eventType') end as event_type,
+        case when message is null then eventCategory else json_text(message, 'eventCategory') end as category,
+        case when message is null then eventVersion else json_text(message, 'eventVersion') end as version,
+        case when message is null then apiVersion else json_text(message, 'apiVersion') end as api_version,
+        case when message is null then awsRegion else json_text(message, 'awsRegion') end as region,
+        coalesce(recipientAccountId, userIdentity.accountId, json_text(message, 'recipientAccountId')) as account,
+        case when message is null then sourceIPAddress else json_text(message, 'sourceIPAddress') end as address,
+        case when message is null then userAgent else json_text(message, 'userAgent') end as agent,
+        case when message is null then errorCode else json_text(message, 'errorCode') end as error,
+        case when message is null then errorMessage else json_text(message, 'errorMessage') end as error_message,
+        case when message is null then requestID else json_text(message, 'requestID') end as request_id,
+        case when message is null then sharedEventID else json_text(message, 'sharedEventID') end as shared_id,
+        case when message is null then vpcEndpointId else json_text(message, 'vpcEndpointId') end as vpc_endpoint,
+        case when message is null then requestParameters else json_text(message, 'requestParameters') end as request,
+        case when message is null then responseElements else json_text(message, 'responseElements') end as response,
+        case when message is null then insightDetails else json_text(message, 'insightDetails') end as insight,
+        case when message is null then userIdentity.type else json_text(message, 'userIdentity.type') end as actor_type,
+        case when message is null then userIdentity.principalId else json_text(message, 'userIdentity.principalId') end as principal,
+        case when message is null then userIdentity.arn else json_text(message, 'userIdentity.arn') end as arn,
+        case when message is null then userIdentity.accountId else json_text(message, 'userIdentity.accountId') end as actor_account,
+        case when message is null then userIdentity.accessKeyId else json_text(message, 'userIdentity.accessKeyId') end as access_key,
+        coalesce(
+            userIdentity.userName, userIdentity.sessionContext.sessionIssuer.userName,
+            json_text(message, 'userIdentity.userName'), json_text(message, 'userIdentity.sessionContext.sessionIssuer.userName')
+        ) as actor_name,
+        case when message is null then userIdentity.invokedBy else json_text(message, 'userIdentity.invokedBy') end as invoked_by,
+        case when message is null then userIdentity.onBehalfOf else json_text(message, 'userIdentity.onBehalfOf') end as on_behalf_of,
+        userIdentity.inScopeOf as in_scope_of,
+        case when message is null then userIdentity.identityProvider else json_text(message, 'userIdentity.identityProvider') end as provider,
+        case when message is null then userIdentity.sessionContext.webIdFederationData else json_text(message, 'userIdentity.sessionContext.webIdFederationData') end as federation,
+        userIdentity.sessionContext.ec2RoleDelivery as role_delivery,
+        case when message is null then userIdentity.sessionContext.sourceIdentity else json_text(message, 'userIdentity.sessionContext.sourceIdentity') end
+            as source_identity,
+        case when message is null then userIdentity.sessionContext.sessionIssuer.arn else json_text(message, 'userIdentity.sessionContext.sessionIssuer.arn') end
+            as issuer,
+        case when message is null then userIdentity.sessionContext.attributes.creationDate else parse_time(json_text(message, 'userIdentity.sessionContext.attributes.creationDate')) end as session_started,
+        case when message is null then userIdentity.sessionContext.attributes.mfaAuthenticated else json_text(message, 'userIdentity.sessionContext.attributes.mfaAuthenticated') end = 'true' as is_mfa,
+        case
+            when message is null then resources
+            else [json_text(message, 'resources[0]'), json_text(message, 'resources[1]')]
+        end as resources,
+        coalesce(message, _rest) as rest,
+        _file,
+        _row
+    from input
+    qualify id is null or row_number() over (partition by id order by _row) = 1
+),
+
+-- Class and activity in one number, as in `type_uid`.
+kinds as (
+    select
+        *,
+        case service_name
+            when 'iam.amazonaws.com' then case name
+                when 'CreateUser' then 300101 when 'DeleteUser' then 300106
+                when 'CreateRole' then 300101 when 'DeleteRole' then 300106
+                when 'ChangePassword' then 300103 when 'UpdateLoginProfile' then 300104
+                when 'CreateLoginProfile' then 300199 when 'DeleteLoginProfile' then 300199
+                when 'CreateAccessKey' then 300199 when 'UpdateAccessKey' then 300199 when 'DeleteAccessKey' then 300199
+                when 'UpdateAssumeRolePolicy' then 300199
+                when 'AttachUserPolicy' then 300107 when 'PutUserPolicy' then 300107
+                when 'AttachRolePolicy' then 300107 when 'PutRolePolicy' then 300107
+                when 'DetachUserPolicy' then 300108 when 'DeleteUserPolicy' then 300108
+                when 'DetachRolePolicy' then 300108 when 'DeleteRolePolicy' then 300108
+                when 'EnableMFADevice' then 300110 when 'DeactivateMFADevice' then 300111
+                when 'AttachGroupPolicy' then 300601 when 'PutGroupPolicy' then 300601
+                when 'DetachGroupPolicy' then 300602 when 'DeleteGroupPolicy' then 300602
+                when 'AddUserToGroup' then 300603 when 'RemoveUserFromGroup' then 300604
+                when 'DeleteGroup' then 300605 when 'CreateGroup' then 300606
+            end
+            when 'sts.amazonaws.com' then case name
+                when 'AssumeRole' then 300207 when 'AssumeRoleWithSAML' then 300207
+                when 'AssumeRoleWithWebIdentity' then 300207 when 'AssumeRoot' then 300207
+                when 'GetSessionToken' then 300299 when 'GetFederationToken' then 300299
+            end
+            when 'signin.amazonaws.com' then case name
+                when 'ConsoleLogin' then 300201 when 'UserAuthentication' then 300201 when 'ExternalIdPDirectoryLogin' then 300201
+                when 'CheckMfa' then 300206 when 'CredentialChallenge' then 300206 when 'CredentialVerification' then 300206
+                when 'SwitchRole' then 300207 when 'ExitRole' then 300207 when 'RenewRole' then 300299
+                when 'GetSigninToken' then 300299
+                when 'PasswordUpdated' then 300103 when 'PasswordRecoveryCompleted' then 300104
+            end
+            when 'sso.amazonaws.com' then case name
+                when 'Authenticate' then 300201 when 'Federate' then 300201 when 'Logout' then 300202
+                when 'CreateAccountAssignment' then 300501 when 'DeleteAccountAssignment' then 300502
+            end
+        end as kind
+    from events
+),
+
+classed as (
+    select
+        *,
+        coalesce(kind / 100, case when name is not null then 6003 when insight is not null then 2004 else 0 end) as class,
+        case
+            when kind is not null then kind % 100
+            when name is not null then case substr(name, 1, 3)
+                when 'Get' then 2 when 'Des' then 2 when 'Lis' then 2 when 'Hea' then 2 when 'Loo' then 2 when 'Sea' then 2
+                when 'Que' then 2 when 'Sca' then 2 when 'Sel' then 2 when 'Vie' then 2 when 'Dec' then 2
+                when 'Cre' then 1 when 'Put' then 1 when 'Run' then 1 when 'Imp' then 1 when 'Gen' then 1 when 'Reg' then 1
+                when 'Upd' then 3 when 'Mod' then 3 when 'Set' then 3 when 'Tag' then 3 when 'Att' then 3 when 'Ena' then 3
+                when 'Dis' then 3 when 'Det' then 3 when 'Add' then 3 when 'Aut' then 3 when 'Rev' then 3 when 'Sta' then 3
+                when 'Sto' then 3 when 'Unt' then 3 when 'Ass' then 3 when 'Rep' then 3
+                when 'Del' then 4 when 'Rem' then 4 when 'Ter' then 4
+                else 99
+            end
+            when insight is not null then case json_text(insight, 'state') when 'Start' then 1 when 'End' then 3 else 0 end
+            else 0
+        end as activity,
+        case when ip_version(address) is null then coalesce(address, case when name is not null then 'unknown' end) end as service_address,
+        -- Whom it was done to, and with what.
+        case when kind < 300200 or kind > 300500
+            then coalesce(json_text(request, 'userName'), json_text(request, 'roleName'), json_text(request, 'principalId')) end as target,
+        case when kind < 300200 or kind > 300500
+            then coalesce(json_text(request, 'policyArn'), json_text(request, 'policyName'), json_text(request, 'permissionSetArn')) end as policy,
+        case when kind = 300207 then json_text(request, 'roleArn') end as role_arn
+    from kinds
+)
+
 select
-    eventTime as event_time,
-    eventID as event_id,
-    eventName as event_name,
-    eventSource as event_source,
-    eventType as event_type,
-    eventCategory as event_category,
-    awsRegion as aws_region,
-    coalesce(recipientAccountId, userIdentity.accountId) as account_id,
-    -- A failed console login has a message and no code.
-    case when coalesce(errorCode, errorMessage) is null then 'success' else 'failure' end as outcome,
-    errorCode as error_code,
-    errorMessage as error_message,
-    userIdentity.type as actor_type,
-    userIdentity.principalId as actor_id,
-    userIdentity.arn as actor_arn,
-    coalesce(userIdentity.userName, userIdentity.sessionContext.sessionIssuer.userName) as actor_name,
-    userIdentity.accountId as actor_account_id,
-    userIdentity.invokedBy as invoked_by,
-    userIdentity.accessKeyId as access_key_id,
-    userIdentity.sessionContext.sessionIssuer.arn as session_issuer_arn,
-    userIdentity.sessionContext.attributes.creationDate as session_created_at,
-    cast(userIdentity.sessionContext.attributes.mfaAuthenticated = 'true' as boolean) as mfa_authenticated,
+    at as time,
+    class as class_uid,
+    activity as activity_id,
+    case when activity = 99 then name end as activity_name,
+    case when class = 2004 then 0 end as severity_id,
+    -- A failed console login has a message and no code. Of an insight: New, Resolved.
+    case
+        when class = 2004 then case activity when 1 then 1 when 3 then 4 end
+        when class = 0 then null
+        when error is null and error_message is null then 1
+        else 2
+    end as status_id,
+    error as status_code,
+    error_message as status_detail,
+    {
+        'uid': id, 'event_code': event_type, 'log_name': category, 'log_version': version, 'correlation_uid': shared_id
+    } as metadata,
+    {'provider': 'AWS', 'region': region, 'account': {'uid': account}} as cloud,
+    {
+        'user': {
+            'type': actor_type,
+            'name': actor_name,
+            'uid': coalesce(
+                arn, principal, json_text(on_behalf_of, 'userId'), invoked_by,
+                case when name is not null and actor_account is null then 'unknown' end
+            ),
+            'uid_alt': principal,
+            'account': {'uid': actor_account}
+        },
+        'session': {
+            'created_time': session_started,
+            'is_mfa': is_mfa,
+            'issuer': issuer,
+            'credential_uid': access_key,
+            'uid_alt': source_identity
+        },
+        'idp': {'name': coalesce(provider, json_text(federation, 'federatedProvider'))},
+        'invoked_by': invoked_by
+    } as actor,
+    {
+        'operation': coalesce(
+            name, json_text(insight, 'eventName'), case when coalesce(request_id, request, response, error) is not null then 'unknown' end
+        ),
+        'service': {'name': coalesce(service_name, json_text(insight, 'eventSource'))},
+        'version': api_version,
+        'request': {'uid': coalesce(request_id, case when request is not null then coalesce(id, 'unknown') end), 'data': request},
+        'response': {'error': error, 'error_message': error_message, 'data': response}
+    } as api,
     -- Calls that AWS makes on someone's behalf carry the service's name in place of an address.
+    {'ip': nullif(address, service_address), 'svc_name': service_address, 'uid': vpc_endpoint} as src_endpoint,
+    {'user_agent': agent} as http_request,
+    case when class = 3002 then {
+        'name': coalesce(split_part(role_arn, '/', -1), actor_name),
+        'uid': coalesce(role_arn, arn, principal, case when actor_account is null and account is null then 'unknown' end),
+        'type': case when role_arn is null then actor_type else 'Role' end,
+        'account': {'uid': coalesce(actor_account, account)}
+    } when class = 3001 or class = 3005 or (class = 3006 and target is not null) then {
+        'name': coalesce(target, actor_name),
+        'uid': case when target is null then arn end,
+        'type': case when name like '%Role%' then 'Role' end,
+        'account': {'uid': account}
+    } end as "user",
+    case when class = 3002 then {'name': service_name} end as service,
+    case when class = 3002 and name = 'ConsoleLogin' then json_text(rest, 'additionalEventData.MFAUsed') = 'Yes' end as is_mfa,
+    case when class = 3001 and policy is not null then [{
+        'uid': case when policy like 'arn:%' then policy end, 'name': split_part(policy, '/', -1)
+    }] end as policies,
+    case when class in (3005, 3006) then [policy] end as privileges,
+    case when class = 3006 then {'name': coalesce(json_text(request, 'groupName'), 'unknown')} end as "group",
+    case when class in (6003, 3005) and resources[1] is not null then [
+        {
+            'uid': coalesce(json_text(resources[1], 'ARN'), json_text(resources[1], 'ARNPrefix'), json_text(resources[1], 'type')),
+            'type': json_text(resources[1], 'type'),
+            'owner': {'account': {'uid': json_text(resources[1], 'accountId')}}
+        },
+        {
+            'uid': coalesce(json_text(resources[2], 'ARN'), json_text(resources[2], 'ARNPrefix'), json_text(resources[2], 'type')),
+            'type': json_text(resources[2], 'type'),
+            'owner': {'account': {'uid': json_text(resources[2], 'accountId')}}
+        }
+    ] end as resources,
+    case when class = 2004 then {
+        'uid': coalesce(shared_id, id),
+        'title': concat_ws(' ', json_text(insight, 'insightType'), json_text(insight, 'eventSource'), json_text(insight, 'eventName')),
+        'types': [json_text(insight, 'insightType')]
+    } end as finding_info,
+    case when class = 2004 then [{'data': insight}] end as evidences,
     case
-        when sourceIPAddress = 'AWS Internal' or sourceIPAddress like '%.amazonaws.com' then null
-        else sourceIPAddress
-    end as source_ip,
-    case
-        when sourceIPAddress = 'AWS Internal' or sourceIPAddress like '%.amazonaws.com' then sourceIPAddress
-    end as source_service,
-    userAgent as user_agent,
-    readOnly as read_only,
-    managementEvent as management_event,
-    resources,
-    requestParameters as request_parameters,
-    responseElements as response_elements,
-    additionalEventData as additional_event_data,
-    requestID as request_id,
-    vpcEndpointId as vpc_endpoint_id,
-    tlsDetails.tlsVersion as tls_version,
-    now() as processed_at,
+        when coalesce(federation, on_behalf_of, in_scope_of, role_delivery) is null and coalesce(cardinality(resources), 0) < 3 then rest
+        else '{' || concat_ws(',',
+            '"webIdFederationData":' || federation, '"onBehalfOf":' || on_behalf_of, '"inScopeOf":' || in_scope_of,
+            '"ec2RoleDelivery":"' || role_delivery || '"',
+            '"resources":[' || array_to_string(array_slice(resources, 3, cast(array_length(resources) as bigint)), ',') || ']',
+            nullif(substr(rest, 2, length(rest) - 2), '')
+        ) || '}'
+    end as unmapped,
     _file,
     _row
-from input
-qualify eventID is null or row_number() over (partition by eventID order by _row) = 1
+from classed

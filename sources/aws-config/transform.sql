@@ -31,7 +31,8 @@ select
         when 5023 then concat_ws(' ', resourceType, coalesce(resourceName, resourceId), configurationItemStatus)
         else messageType
     end as message,
-    {'uid': configurationStateId, 'event_code': coalesce(messageType, resourceType), 'log_name': 'Config', 'log_version': configurationItemVersion} as metadata,
+    {'uid': configurationStateId, 'event_code': coalesce(messageType, resourceType), 'log_name': 'Config', 'log_version': configurationItemVersion,
+        'logged_time': notificationCreationTime} as metadata,
     {
         'provider': 'AWS',
         'account': {'uid': awsAccountId, 'type_id': case when awsAccountId is not null then 10 end},

@@ -69,7 +69,7 @@ select
         'log_name': coalesce(logGroup, eventSourceARN, Sns."TopicArn", "Bucket"),
         'correlation_uid': detail."request-id"
     } as metadata,
-    case when class_uid = 6005 or cardinality(logEvents) > 1 then _raw end as raw_data,
+    case when class_uid = 6005 or cardinality(logEvents) > 1 or attributes is not null then _raw end as raw_data,
     _rest as unmapped,
     _file,
     _row

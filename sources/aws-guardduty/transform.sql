@@ -3,6 +3,8 @@ with findings as (
     select
         *,
         case when id is null then 0 else 2004 end as class,
+        -- Read from there it stays in `unmapped`, too.
+        try_cast(json_text(_rest, 'severity') as double) as severity,
         json_text(service, 'action.actionType') as action_type,
         -- The part of the action that fits its type: `networkConnectionAction`, `awsApiCallAction`, …
         coalesce(
@@ -25,7 +27,9 @@ parts as (
         *,
         coalesce(json_text(action, 'remoteIpDetails.ipAddressV4'), json_text(action, 'remoteIpDetails.ipAddressV6')) as remote_ip,
         try_cast(json_text(action, 'remotePortDetails.port') as int) as remote_port,
-        try_cast(json_text(action, 'localPortDetails.port') as int) as local_port,
+        -- A port alone is no endpoint.
+        case when coalesce(json_text(action, 'localIpDetails.ipAddressV4'), json_text(interface, 'privateIpAddress'),
+            json_text(resource, 'instanceDetails.instanceId')) is not null then try_cast(json_text(action, 'localPortDetails.port') as int) end as local_port,
         coalesce(json_text(action, 'localIpDetails.ipAddressV4'), json_text(interface, 'privateIpAddress')) as local_ip,
         json_text(resource, 'instanceDetails.instanceId') as instance_id,
         -- Outbound connections and DNS queries start at the instance.

@@ -97,7 +97,11 @@ select
     } as metadata,
     -- Suricata's records have more than columns can hold.
     case when event.event_type is distinct from 'netflow' then _raw end as raw_data,
-    _rest as unmapped,
+    case
+        when event.event_type = 'netflow' then '{' || concat_ws(',', '"netflow":' || json_text(_raw, 'event.netflow'),
+            '"tcp":' || json_text(_raw, 'event.tcp'), nullif(substr(_rest, 2, length(_rest) - 2), '')) || '}'
+        else _rest
+    end as unmapped,
     _file,
     _row
 from events

@@ -31,13 +31,14 @@ select
     case when type = 'tls' then time end as end_time,
     connection_time as duration,
     ocsf_endpoint(client_parts[1], client_parts[2]) as src_endpoint,
-    {'hostname': domain_name, 'port': try_cast(destination_parts[2] as int), 'svc_name': balancer}
-        as dst_endpoint,
+    -- The destination is the listener, not the target behind it.
     {
-        'name': balancer,
-        'uid': tls_listener,
-        'dst_endpoint': ocsf_endpoint(destination_parts[1], destination_parts[2])
-    } as load_balancer,
+        'ip': ocsf_endpoint(destination_parts[1])['ip'],
+        'hostname': domain_name,
+        'port': try_cast(destination_parts[2] as int),
+        'svc_name': balancer
+    } as dst_endpoint,
+    {'name': balancer, 'uid': tls_listener} as load_balancer,
     case
         when tls_protocol_version is not null then {
             'version': tls_protocol_version,

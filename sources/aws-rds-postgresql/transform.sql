@@ -50,7 +50,8 @@ select
     class_uid,
     case
         when class_uid = 6008 or class_uid = 4001 then 1
-        when class_uid = 3002 then case when message like 'disconnection:%' then 2 else 1 end
+        -- Who is let in is authenticated first, and authorized then: one logon.
+        when class_uid = 3002 then case when message like 'disconnection:%' then 2 when message like 'connection authenticated:%' then 99 else 1 end
         when class_uid = 0 or command is null then 0
         when command like 'INSERT%' or command like 'COPY%' then 5
         when command like 'UPDATE%' or command like 'ALTER%' or command like 'GRANT%' or command like 'REVOKE%' then 2
@@ -58,6 +59,7 @@ select
         when command like 'CREATE%' then 6
         else 4
     end as activity_id,
+    case when class_uid = 3002 and message like 'connection authenticated:%' then 'connection authenticated' end as activity_name,
     case level
         when 'WARNING' then 2
         when 'ERROR' then 3

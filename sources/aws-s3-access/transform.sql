@@ -23,7 +23,8 @@ parts as (
             when operation like '%.GET.BUCKET' or operation like '%.GET.BUCKETVERSIONS' or operation like '%.LIST.%'
                 or operation like '%.GET.UPLOADS' or operation like '%.GET.SERVICE' then 8
             when operation like '%.GET.%' or operation like '%.HEAD.%' or operation like '%.COPY.%_GET' then 1
-            when operation like '%.DELETE.%' or operation like '%DELETEMARKER%' or operation like 'S3.EXPIRE.%' then 7
+            when operation like '%.SELECT.%' then 4
+            when operation like '%.DELETE.%' or operation = 'REST.POST.MULTI_OBJECT_DELETE' or operation like '%DELETEMARKER%' or operation like 'S3.EXPIRE.%' then 7
             when operation = 'REST.PUT.BUCKET' then 6
             when operation like '%.PUT.OBJECT' or operation like '%.PUT.PART' or operation like '%.POST.%'
                 or operation like '%.COPY.%' then 5

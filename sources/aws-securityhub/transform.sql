@@ -16,9 +16,12 @@ with findings as (
         Resources[1] as first_resource,
         Resources[2] as second_resource,
         Resources[3] as third_resource,
+        -- `OUTBOUND`: the other end is the destination.
+        coalesce(json_text(Action, 'NetworkConnectionAction.ConnectionDirection') = 'OUTBOUND', false) as is_outbound,
         _file,
         _row,
-        _rest
+        _rest,
+        _raw
     from input
 )
 
@@ -108,16 +111,29 @@ select
     case when class = 2004 then [{
         'api': {'operation': json_text(action, 'Api'), 'service': {'name': json_text(action, 'ServiceName')}},
         'src_endpoint': {
-            'ip': coalesce(json_text(action, 'RemoteIpDetails.IpAddressV4'), json_text(Network, 'SourceIpV4')),
-            'port': try_cast(coalesce(json_text(action, 'RemotePortDetails.Port'), json_text(Network, 'SourcePort')) as int)
+            'ip': coalesce(case when not is_outbound then json_text(action, 'RemoteIpDetails.IpAddressV4') end, json_text(Network, 'SourceIpV4')),
+            'port': try_cast(coalesce(
+                json_text(action, case when is_outbound then 'LocalPortDetails.Port' else 'RemotePortDetails.Port' end),
+                json_text(Network, 'SourcePort')) as int),
+            'uid': case when is_outbound then first_resource['Id'] end
         },
         'dst_endpoint': {
-            'ip': json_text(Network, 'DestinationIpV4'),
-            'port': try_cast(coalesce(json_text(action, 'LocalPortDetails.Port'), json_text(Network, 'DestinationPort')) as int)
+            'ip': coalesce(case when is_outbound then json_text(action, 'RemoteIpDetails.IpAddressV4') end, json_text(Network, 'DestinationIpV4')),
+            'port': try_cast(coalesce(
+                json_text(action, case when is_outbound then 'RemotePortDetails.Port' else 'LocalPortDetails.Port' end),
+                json_text(Network, 'DestinationPort')) as int),
+            -- The end that is ours: the resource.
+            'uid': case when not is_outbound and json_text(action, 'LocalPortDetails.Port') is not null then first_resource['Id'] end
         },
         'data': coalesce(Action, Network)
     }] end as evidences,
-    _rest as unmapped,
+    -- What the columns above have only a part of.
+    '{' || nullif(concat_ws(',',
+        '"Severity":' || case when left(json_text(_raw, 'Severity'), 1) in ('{', '[') then json_text(_raw, 'Severity') end, '"Compliance":' || case when left(json_text(_raw, 'Compliance'), 1) in ('{', '[') then json_text(_raw, 'Compliance') end,
+        '"Resources":' || case when first_resource['Id'] is not null then json_text(_raw, 'Resources') end,
+        '"Vulnerabilities":' || case when left(Vulnerabilities, 1) in ('{', '[') then Vulnerabilities end,
+        '"Action":' || case when class <> 2004 and left(Action, 1) in ('{', '[') then Action end, '"Network":' || case when (class <> 2004 or Action is not null) and left(Network, 1) = '{' then Network end,
+        substr(_rest, 2, length(_rest) - 2)), '') || '}' as unmapped,
     _file,
     _row
 from findings

@@ -75,7 +75,7 @@ select
         }
     end as http_request,
     {'code': responseCodeSent} as http_response,
-    case when ja4Fingerprint is not null then [{'type_id': 1, 'value': ja4Fingerprint}] end as ja4_fingerprint_list,
+    case when class_uid <> 0 and ja4Fingerprint is not null then [{'type_id': 1, 'value': ja4Fingerprint}] end as ja4_fingerprint_list,
     {'provider': 'AWS', 'region': acl.region, 'account': {'uid': acl.account_id}} as cloud,
     {
         'uid': httpRequest.requestId,

@@ -49,7 +49,7 @@ select
         when event['params']['status'] ilike 'success%' then 1
         when event['params']['status'] ilike 'fail%' or (class_uid = 3002 and action ilike '%fail%') then 2
     end as status_id,
-    {'user': {'name': coalesce(login, event.type), 'email_addr': case when login like '%@%.%' then login end}} as actor,
+    {'user': {'name': login, 'email_addr': case when login like '%@%.%' then login end}, 'app_name': case when login is null then 'Axonius' end} as actor,
     case class_uid
         when 3002 then {'name': coalesce(login, target, 'unknown'), 'email_addr': case when login like '%@%.%' then login end}
         when 3001 then {'name': target, 'email_addr': case when target like '%@%.%' then target end}

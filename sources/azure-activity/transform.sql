@@ -6,8 +6,8 @@ with events as (
         coalesce(json_text(category, 'value'), category) as kind,
         coalesce(resourceId, resource_id) as resource,
         coalesce(resultType, status['value']) as result,
-        coalesce(callerIpAddress, httpRequest['clientIpAddress'], http_request['client_ip_address']) as address,
-        coalesce(identity['claims'], claims) as said,
+        nullif(coalesce(callerIpAddress, json_text(httpRequest, 'clientIpAddress'), json_text(http_request, 'client_ip_address')), '') as address,
+        coalesce(json_text(identity, 'claims'), claims) as said,
         coalesce(json_text(properties, 'requestbody'), json_text(properties, 'requestBody')) as body,
         _file,
         _row,
@@ -20,9 +20,9 @@ parts as (
         *,
         regexp_replace(lower(operation), '^.*/', '') as verb,
         coalesce(
-            caller, said['http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn'],
-            said['http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress'],
-            said['http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name'], said['name'], said['appid'], identity['tokenHash']
+            caller, json_text(said, '["http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"]'),
+            json_text(said, '["http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress"]'),
+            json_text(said, '["http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name"]'), json_text(said, 'name'), json_text(said, 'appid'), json_text(identity, 'tokenHash')
         ) as who,
         coalesce(json_text(body, 'Properties.PrincipalId'), json_text(body, 'properties.principalId')) as principal,
         coalesce(json_text(body, 'Properties.RoleDefinitionId'), json_text(body, 'properties.roleDefinitionId')) as role
@@ -39,7 +39,7 @@ classed as (
         end as class,
         case
             when verb = 'delete' or kind = 'StorageDelete' then 4
-            when verb = 'read' or kind = 'StorageRead' then 2
+            when verb = 'read' or kind = 'StorageRead' or lower(operation) ~ '/(list|get)[^/]*/action$' then 2
             when verb = 'write' and (json_text(properties, 'statusCode') in ('Created', '201') or resultSignature like '%Created%' or statusCode = 201) then 1
             when verb = 'write' or kind = 'StorageWrite' then 3
             else 99
@@ -80,13 +80,13 @@ select
     } as cloud,
     case when class <> 0 then {
         'user': {
-            'name': coalesce(who, 'unknown'),
-            'uid': said['http://schemas.microsoft.com/identity/claims/objectidentifier'],
+            'name': coalesce(nullif(who, ''), 'unknown'),
+            'uid': json_text(said, '["http://schemas.microsoft.com/identity/claims/objectidentifier"]'),
             'email_addr': case when who like '%@%' then who end,
-            'type_id': case when said['idtyp'] = 'app' then 4 when who like '%@%' then 1 else 0 end
+            'type_id': case when json_text(said, 'idtyp') = 'app' then 4 when who like '%@%' then 1 else 0 end
         },
-        'app_uid': said['appid'],
-        'session': {'uid': said['uti'], 'issuer': said['iss']}
+        'app_uid': json_text(said, 'appid'),
+        'session': {'uid': json_text(said, 'uti'), 'issuer': json_text(said, 'iss')}
     } end as actor,
     case when class = 3005 then {'uid': principal} end as "user",
     case when class = 3005 then [role] end as privileges,
@@ -103,7 +103,7 @@ select
     } end as src_endpoint,
     case when class <> 0 then {
         'user_agent': json_text(properties, 'userAgentHeader'),
-        'http_method': upper(coalesce(httpRequest['method'], http_request['method']))
+        'http_method': upper(coalesce(json_text(httpRequest, 'method'), json_text(http_request, 'method')))
     } end as http_request,
     case when class <> 0 and resource is not null then [{
         'uid': coalesce(json_text(properties, 'objectKey'), resource),
@@ -111,10 +111,8 @@ select
         'type': case when operation like '%/%' then regexp_replace(operation, '(/[^/]+/action|/[^/]+)$', '') else json_text(properties, 'serviceType') end,
         'group': {'name': (regexp_match(resource, '(?i)/resourcegroups/([^/]+)'))[1]}
     }] end as resources,
-    case
-        when class <> 0 or properties is null then _rest
-        else '{' || concat_ws(',', '"properties":' || properties, nullif(substr(_rest, 2, length(_rest) - 2), '')) || '}'
-    end as unmapped,
+    '{' || nullif(concat_ws(',', '"properties":' || case when class = 0 and left(properties, 1) in ('{', '[') then properties end, '"identity":' || case when left(identity, 1) in ('{', '[') then identity end, '"claims":' || case when left(claims, 1) in ('{', '[') then claims end,
+        '"httpRequest":' || case when left(coalesce(httpRequest, http_request), 1) in ('{', '[') then coalesce(httpRequest, http_request) end, substr(_rest, 2, length(_rest) - 2)), '') || '}' as unmapped,
     _file,
     _row
 from classed

@@ -6,6 +6,7 @@ with requests as (
         case when category in ('ApplicationGatewayAccessLog', 'ApplicationGatewayFirewallLog') then 4002 else 0 end as class,
         category = 'ApplicationGatewayFirewallLog' as is_waf,
         coalesce(nullif(properties['originalHost'], ''), properties['host'], properties['hostname']) as site,
+        ocsf_endpoint(coalesce(nullif(properties['originalHost'], ''), properties['host'], properties['hostname']), null) as target,
         coalesce(nullif(properties['originalRequestUriWithArgs'], ''), properties['requestUri']) as uri,
         _file,
         _row,
@@ -32,7 +33,9 @@ select
     } end as firewall_rule,
     case when is_waf then {'uid': p['policyId']} end as policy,
     case when class = 4002 then ocsf_endpoint(coalesce(p['clientIP'], p['clientIp']), p['clientPort']) end as src_endpoint,
-    case when class = 4002 then {'hostname': site, 'instance_uid': p['instanceId'], 'uid': resourceId} end as dst_endpoint,
+    case when class = 4002 then {
+        'ip': target['ip'], 'hostname': target['hostname'], 'port': target['port'], 'instance_uid': p['instanceId'], 'uid': resourceId
+    } end as dst_endpoint,
     case when class = 4002 then {
         'http_method': case when ocsf_http_activity_id(p['httpMethod']) <> 99 then upper(p['httpMethod']) end,
         'url': {'path': split_part(uri, '?', 1), 'query_string': coalesce(nullif(split_part(uri, '?', 2), ''), p['requestQuery']), 'hostname': site},
@@ -42,9 +45,9 @@ select
         'length': p['receivedBytes']
     } end as http_request,
     case when class = 4002 and p['httpStatus'] is not null then {
-        'code': p['httpStatus'], 'length': p['sentBytes'], 'latency': cast(p['timeTaken'] * 1000 as bigint)
+        'code': p['httpStatus'], 'length': p['sentBytes'], 'latency': try_cast(p['timeTaken'] * 1000 as bigint)
     } end as http_response,
-    case when class = 4002 then {'bytes_in': p['receivedBytes'], 'bytes_out': p['sentBytes'], 'bytes': p['receivedBytes'] + p['sentBytes']} end as traffic,
+    case when class = 4002 then {'bytes_out': p['receivedBytes'], 'bytes_in': p['sentBytes'], 'bytes': p['receivedBytes'] + p['sentBytes']} end as traffic,
     case when class = 4002 and p['sslProtocol'] <> '' then {'version': p['sslProtocol'], 'cipher': p['sslCipher']} end as tls,
     {'event_code': operationName, 'log_name': category, 'uid': p['transactionId']} as metadata,
     {
@@ -57,7 +60,7 @@ select
     case when class = 0 then _raw end as raw_data,
     nullif('{' || concat_ws(',',
         '"listenerName":"' || listenerName || '"', '"ruleName":"' || ruleName || '"', '"backendPoolName":"' || backendPoolName || '"',
-        '"serverRouted":"' || p['serverRouted'] || '"', '"serverStatus":"' || p['serverStatus'] || '"',
+        '"properties":' || case when class <> 0 and left(json_text(_raw, 'properties'), 1) in ('{', '[') then json_text(_raw, 'properties') end,
         nullif(substr(_rest, 2, length(_rest) - 2), '')
     ) || '}', '{}') as unmapped,
     _file,

@@ -56,7 +56,7 @@ acted as (
         *,
         case
             when class = 0 then 0
-            when class = 3005 then case when activity ~ 'remove|delete|expire|deactivat' then 2 else 1 end
+            when class = 3005 then case when activity ~ ' requested' then 99 when activity ~ 'remove|delete|expire|deactivat' then 2 else 1 end
             when class = 3006 then case
                 when activity ~ '^add (member|owner)' then 3 when activity ~ '^remove (member|owner)' then 4
                 when activity = 'add group' then 6 when activity ~ 'delete group' then 5 else 99 end
@@ -65,6 +65,8 @@ acted as (
                 when activity ~ '^enable' then 2 when activity ~ '^disable' then 5
                 when activity ~ 'reset.*password' then 4 when activity ~ 'change.*password' then 3
                 when activity ~ 'deleted security info' then 11 when activity ~ 'registered.*security info' then 10 else 99 end
+            -- What the directory says itself: new credentials of an application are an update of it.
+            when p['operationType'] = 'Add' then 1 when p['operationType'] = 'Update' then 3 when p['operationType'] = 'Delete' then 4
             when activity ~ '^(add|create|invite|consent)' then 1
             when activity ~ '^(update|set|change|restore)' then 3
             when activity ~ '^(delete|remove|hard delete)' then 4
@@ -117,14 +119,14 @@ select
         'type': coalesce(t1['type'], p['category'])
     } end as entity,
     case when class <> 0 then {
-        'operation': coalesce(p['activityDisplayName'], operationName),
+        'operation': coalesce(operationName, p['activityDisplayName']),
         'service': {'name': p['loggedByService']},
         'request': {'uid': coalesce(p['id'], correlationId), 'data': t1['modifiedProperties']}
     } end as api,
     case when class = 0 then _raw end as raw_data,
-    case
-        when p['additionalDetails'] is null then _rest
-        else '{' || concat_ws(',', '"additionalDetails":' || p['additionalDetails'], nullif(substr(_rest, 2, length(_rest) - 2), '')) || '}'
+    -- All properties: targets beyond the first, what they were changed from and to, and what has no place in the schema.
+    case when class = 0 then _rest
+        else '{' || concat_ws(',', '"properties":' || case when left(json_text(_raw, 'properties'), 1) in ('{', '[') then json_text(_raw, 'properties') end, nullif(substr(_rest, 2, length(_rest) - 2), '')) || '}'
     end as unmapped,
     _file,
     _row

@@ -13,6 +13,8 @@ with signins as (
         nullif(properties['deviceDetail']['deviceId'], '') as device_id,
         nullif(properties['deviceDetail']['displayName'], '') as device_name,
         properties['authenticationDetails'] as steps,
+        -- Managed identities have no address.
+        ocsf_endpoint(coalesce(nullif(properties['ipAddress'], ''), callerIpAddress), null)['ip'] as ip,
         _file,
         _row,
         _rest,
@@ -71,10 +73,10 @@ select
     } end as "user",
     case when class = 3002 then {'app_name': p['appDisplayName'], 'app_uid': p['appId']} end as actor,
     case when class = 3002 then {
-        'name': coalesce(p['resourceDisplayName'], p['appDisplayName'], 'Microsoft Entra ID'), 'uid': p['resourceId']
+        'name': coalesce(nullif(p['resourceDisplayName'], ''), nullif(p['appDisplayName'], ''), 'Microsoft Entra ID'), 'uid': p['resourceId']
     } end as service,
-    case when class = 3002 then {
-        'ip': ocsf_endpoint(coalesce(p['ipAddress'], callerIpAddress), null)['ip'],
+    case when class = 3002 and ip is not null then {
+        'ip': ip,
         'location': {
             'city': p['location']['city'], 'region': p['location']['state'], 'country': p['location']['countryOrRegion'],
             'lat': case when p['location']['countryOrRegion'] <> '' then p['location']['geoCoordinates']['latitude'] end,
@@ -107,12 +109,10 @@ select
     case when class = 3002 then nullif(p['riskDetail'], 'none') end as risk_details,
     case when class = 3002 then case p['conditionalAccessStatus'] when 'success' then 1 when 'failure' then 2 when 'notApplied' then 16 end end as disposition_id,
     case when class = 0 then _raw end as raw_data,
-    nullif('{' || concat_ws(',',
-        '"clientAppUsed":"' || p['clientAppUsed'] || '"', '"riskState":"' || p['riskState'] || '"',
-        '"appliedConditionalAccessPolicies":' || p['appliedConditionalAccessPolicies'],
-        '"authenticationProcessingDetails":' || p['authenticationProcessingDetails'],
-        '"riskEventTypes":' || coalesce(p['riskEventTypes_v2'], p['riskEventTypes']), nullif(substr(_rest, 2, length(_rest) - 2), '')
-    ) || '}', '{}') as unmapped,
+    -- All properties: most have no place in the schema, and nobody knows all of them.
+    case when class = 0 then _rest
+        else '{' || concat_ws(',', '"properties":' || case when left(json_text(_raw, 'properties'), 1) in ('{', '[') then json_text(_raw, 'properties') end, nullif(substr(_rest, 2, length(_rest) - 2), '')) || '}'
+    end as unmapped,
     _file,
     _row
 from factors

@@ -22,6 +22,8 @@ select
     ended as end_time,
     case when denied > 0 and allowed = 0 then 5 else 6 end as activity_id,
     try_cast(allowed + denied as bigint) as count,
+    -- From or to an address that Microsoft knows as malicious.
+    case when coalesce(FlowType, FlowType_s) = 'MaliciousFlow' then 3 end as severity_id,
     case when denied > 0 and allowed = 0 then 2 when allowed > 0 then 1 else 0 end as action_id,
     case when denied > 0 and allowed = 0 then 2 when allowed > 0 then 1 else 0 end as disposition_id,
     -- Of flows to and from public addresses only the machine and the other end are told.

@@ -15,22 +15,22 @@ lists as (
 ),
 
 groups as (
-    select "time", category, macAddress, resource, unnest(list['flowGroups']) as flow_group, _file, _row, _rest
+    select "time", category, macAddress, resource, list['aclID'] as acl, unnest(list['flowGroups']) as flow_group, _file, _row, _rest
     from lists
 ),
 
 flows as (
-    select "time", category, macAddress, resource, rule, string_to_array(unnest(tuples), ',') as v, false as is_vnet, _file, _row, _rest
+    select "time", category, macAddress, resource, null as acl, rule, string_to_array(unnest(tuples), ',') as v, false as is_vnet, _file, _row, _rest
     from interfaces
     union all
     select
-        "time", category, macAddress, resource, flow_group['rule'] as rule, string_to_array(unnest(flow_group['flowTuples']), ',') as v,
+        "time", category, macAddress, resource, acl, flow_group['rule'] as rule, string_to_array(unnest(flow_group['flowTuples']), ',') as v,
         true as is_vnet, _file, _row, _rest
     from groups
     union all
     -- What holds no flows stays a row.
     select
-        "time", category, macAddress, coalesce(resourceId, targetResourceID) as resource, null as rule, null as v,
+        "time", category, macAddress, coalesce(resourceId, targetResourceID) as resource, null as acl, null as rule, null as v,
         false as is_vnet, _file, _row, _rest
     from input
     where properties['flows'] is null and flowRecords['flows'] is null
@@ -66,6 +66,7 @@ select
         'bytes': try_cast(nullif(v[11], '') as bigint) + try_cast(nullif(v[13], '') as bigint)
     } end as traffic,
     case when class = 4001 then {'name': rule} end as firewall_rule,
+    {'uid': acl} as policy,
     case when class = 4001 then {'interface_uid': macAddress} end as network_observation_point,
     {'log_name': category, 'logged_time': "time"} as metadata,
     {
@@ -76,7 +77,9 @@ select
         }
     } as cloud,
     resource as message,
-    _rest as unmapped,
+    -- `X` encrypted, `NX` not, others why not.
+    case when is_vnet then '{' || concat_ws(',', '"encryption":"' || v[9] || '"', nullif(substr(_rest, 2, length(_rest) - 2), '')) || '}'
+        else _rest end as unmapped,
     _file,
     _row
 from parts

@@ -47,6 +47,7 @@ events as (
         coalesce(SessionId, json_text(event, 'SessionId')) as SessionId,
         coalesce(ProcessStartTime, json_text(event, 'ProcessStartTime')) as ProcessStartTime,
         coalesce(ExitCode, json_text(event, 'ExitCode')) as ExitCode, coalesce(DomainName, json_text(event, 'DomainName')) as DomainName,
+        coalesce(RequestType, json_text(event, 'RequestType')) as RequestType,
         coalesce(TargetFileName, json_text(event, 'TargetFileName')) as TargetFileName,
         coalesce(NewFileName, json_text(event, 'NewFileName')) as NewFileName,
         coalesce(RegObjectName, json_text(event, 'RegObjectName')) as RegObjectName,
@@ -114,8 +115,10 @@ select
         'file': target,
         'cmd_line': CommandLine,
         'created_time': parse_time(ProcessStartTime),
-        'integrity': IntegrityLevel,
-        'integrity_id': case IntegrityLevel when '4096' then 2 when '8192' then 3 when '12288' then 4 when '16384' then 5 end,
+        'integrity': case IntegrityLevel when '0' then 'Untrusted' when '4096' then 'Low' when '8192' then 'Medium' when '8448' then 'Medium'
+            when '12288' then 'High' when '16384' then 'System' when '20480' then 'Protected' else IntegrityLevel end,
+        'integrity_id': case IntegrityLevel when '0' then 1 when '4096' then 2 when '8192' then 3 when '8448' then 3 when '12288' then 4 when '16384' then 5
+            when '20480' then 6 end,
         'session': {'uid': SessionId},
         'user': account
     } end as process,
@@ -134,7 +137,8 @@ select
     case when class_uid = 3002 or name like 'NetworkReceive%' then remote when class_uid in (4001, 4003) then here end as src_endpoint,
     case when class_uid = 3002 or name like 'NetworkReceive%' then here when class_uid = 4001 then remote end as dst_endpoint,
     case when class_uid = 4001 then ocsf_connection(Protocol, case when name like 'NetworkReceive%' then 'inbound' when name like 'NetworkConnect%' then 'outbound' end) end as connection_info,
-    case when class_uid = 4003 then {'hostname': DomainName} end as query,
+    case when class_uid = 4003 then {'hostname': DomainName, 'type': case RequestType when '1' then 'A' when '2' then 'NS' when '5' then 'CNAME' when '6' then 'SOA' when '12' then 'PTR'
+        when '15' then 'MX' when '16' then 'TXT' when '28' then 'AAAA' when '33' then 'SRV' when '65' then 'HTTPS' when '255' then 'ANY' else RequestType end} end as query,
     {'uid': id, 'event_code': name, 'tenant_uid': cid, 'original_time': timestamp} as metadata,
     case when class_uid = 0 or event is not null then _raw end as raw_data,
     _rest as unmapped,

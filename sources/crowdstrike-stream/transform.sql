@@ -12,6 +12,9 @@ with events as (
         coalesce(json_text(event, 'Name'), json_text(event, 'DetectName'), json_text(event, 'IncidentType')) as detection_name,
         coalesce(json_text(event, 'Description'), json_text(event, 'DetectDescription')) as detection_text,
         coalesce(json_text(event, 'PatternDispositionDescription'), '') as disposition,
+        -- Of what was only detected the vendor says that it *would have been blocked*.
+        regexp_like(json_text(event, 'PatternDispositionDescription'), '(?i)block|kill|prevent')
+            and json_text(event, 'PatternDispositionDescription') not ilike '%would have%' as stopped,
         coalesce(ocsf_file(json_text(event, 'FilePath')), ocsf_file(json_text(event, 'FileName'))) as f,
         array_compact([ocsf_hash(json_text(event, 'SHA256String')), ocsf_hash(nullif(json_text(event, 'SHA1String'), repeat('0', 40))),
             ocsf_hash(json_text(event, 'MD5String'))]) as hashes,
@@ -64,9 +67,9 @@ select
     case when class_uid = 2004 then case when json_text(event, 'SeverityName') is not null then ocsf_severity_id(json_text(event, 'SeverityName'))
         else case when json_text(event, 'Severity') in ('5', '4', '3', '2', '1') then cast(json_text(event, 'Severity') as int) else 0 end end end as severity_id,
     case when class_uid in (3001, 3002, 3005, 6003) then ocsf_status_id(json_text(event, 'Success')) end as status_id,
-    case when class_uid = 2004 then case when regexp_like(disposition, '(?i)block|kill|prevent') then 2 when disposition = '' then 0 else 3 end end as action_id,
-    case when class_uid = 2004 then case when disposition ilike '%quarantin%' then 3 when regexp_like(disposition, '(?i)block|kill|prevent') then 2
-        when disposition = '' then 0 else 15 end end as disposition_id,
+    case class_uid when 2004 then case when stopped then 2 when disposition = '' then 0 else 3 end when 4001 then case activity_id when 5 then 2 else 1 end end as action_id,
+    case class_uid when 2004 then case when disposition ilike '%quarantin%' then 3 when stopped then 2 when disposition = '' then 0 else 15 end
+        when 4001 then case activity_id when 5 then 2 else 1 end end as disposition_id,
     concat_ws(' ', coalesce(detection_name, operation, kind), coalesce(detection_text, target), 'on ' || host, 'by ' || user_id) as message,
     {
         'hostname': host,
@@ -75,7 +78,7 @@ select
         'mac': json_text(event, 'MACAddress'),
         'type_id': case when coalesce(host, json_text(event, 'LocalIP'), json_text(event, 'SensorId'), json_text(event, 'AgentId'), json_text(event, 'DeviceId')) is not null then 0 end
     } as device,
-    case when class_uid = 2004 then {'user': ocsf_user(json_text(event, 'UserName'))} else {'user': ocsf_user(user_id)} end as actor,
+    {'user': ocsf_user(coalesce(user_id, json_text(event, 'UserName')))} as actor,
     case when class_uid = 2004 then {
         'uid': detection,
         'title': detection_name,

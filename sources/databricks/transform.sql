@@ -32,7 +32,11 @@ acted as (
             when class = 3006 then case
                 when actionName ~ 'ToGroup$|ToAdminGroup$' then 3 when actionName ~ 'FromGroup$' then 4
                 when actionName = 'createGroup' then 6 when actionName = 'removeGroup' then 5 else 99 end
-            when class = 3005 then case when actionName = 'removeAdmin' then 2 else 1 end
+            when class = 3005 then case
+                when actionName = 'removeAdmin' then 2
+                when json_text(json_text(requestParams, 'changes'), '[0].remove[0]') is not null
+                    and json_text(json_text(requestParams, 'changes'), '[0].add[0]') is null then 2
+                else 1 end
             when class = 3001 then case
                 when actionName ~ '^(add|create)' then 1 when actionName ~ '^delete' then 6 when actionName = 'activateUser' then 2
                 when actionName = 'deactivateUser' then 5 when actionName = 'changePassword' then 3 when actionName = 'resetPassword' then 4
@@ -57,7 +61,7 @@ select
     concat_ws(' ', who, serviceName, actionName) as message,
     {
         'uid': requestId, 'event_code': concat_ws('.', serviceName, actionName), 'log_name': serviceName, 'log_level': auditLevel,
-        'log_version': version, 'tenant_uid': coalesce(accountId, workspaceId), 'original_time': "timestamp"
+        'log_version': version, 'tenant_uid': coalesce(accountId, json_text(_rest, 'workspaceId')), 'original_time': "timestamp"
     } as metadata,
     case when class <> 0 then {
         'user': {
@@ -81,7 +85,7 @@ select
         json_text(requestParams, 'role'), json_text(requestParams, 'privilege'), json_text(requestParams, 'aclPermissionSet'),
         json_text(requestParams, 'changes'), case when actionName in ('setAdmin', 'removeAdmin') then 'admin' end, 'unknown'
     )] end as privileges,
-    case when class = 3002 then {'name': 'Databricks', 'uid': workspaceId} end as service,
+    case when class = 3002 then {'name': 'Databricks', 'uid': json_text(_rest, 'workspaceId')} end as service,
     case when class = 6003 then {
         'operation': actionName,
         'service': {'name': serviceName},

@@ -69,7 +69,16 @@ classified as (
             when kind = 'DeviceRegistryEvents' and RegistryValueName is not null then 201002
             when kind in ('AlertInfo', 'AlertEvidence') and AlertId is not null then 2004
             when kind in ('DeviceInfo', 'DeviceNetworkInfo') then 5001
-            when kind = 'DeviceEvents' and ActionType = 'AntivirusDetection' then 2004
+            when kind <> 'DeviceEvents' then 0
+            when ActionType = 'AntivirusDetection' or ActionType like 'Asr%' or ActionType like 'ExploitGuard%' or ActionType like 'ControlledFolderAccess%' then 2004
+            when ActionType like '%RemoteThreadApiCall' or ActionType in ('OpenProcessApiCall', 'QueueUserApcRemoteApiCall', 'SetThreadContextRemoteApiCall')
+                then case when ProcessId is not null then 1007 else 0 end
+            when ActionType = 'PowerShellCommand' then 1009
+            when ActionType like 'ScheduledTask%' then 1006
+            when ActionType = 'ServiceInstalled' then 201004
+            when ActionType = 'DnsQueryResponse' and json_text(AdditionalFields, 'DnsQueryString') is not null then 4003
+            when ActionType in ('UserAccountCreated', 'UserAccountDeleted', 'UserAccountModified', 'PasswordChangeAttempt') then 3001
+            when ActionType like 'UserAccount%LocalGroup' then 3006
             else 0
         end as class_uid,
         case ActionType
@@ -77,7 +86,11 @@ classified as (
             when 'ListeningConnectionCreated' then 7 when 'FileCreated' then 1 when 'FileModified' then 3 when 'FileDeleted' then 4
             when 'FileRenamed' then 5 when 'ImageLoaded' then 1 when 'LogonSuccess' then 1 when 'LogonFailed' then 1 when 'LogonAttempted' then 1
             when 'RegistryKeyCreated' then 1 when 'RegistryKeyDeleted' then 4 when 'RegistryKeyRenamed' then 5 when 'RegistryValueSet' then 2
-            when 'RegistryValueDeleted' then 4 when 'AntivirusDetection' then 1
+            when 'RegistryValueDeleted' then 4 when 'AntivirusDetection' then 1 when 'OpenProcessApiCall' then 3 when 'CreateRemoteThreadApiCall' then 4
+            when 'QueueUserApcRemoteApiCall' then 4 when 'SetThreadContextRemoteApiCall' then 4 when 'PowerShellCommand' then 1
+            when 'ScheduledTaskCreated' then 1 when 'ScheduledTaskUpdated' then 2 when 'ScheduledTaskDeleted' then 3 when 'ScheduledTaskEnabled' then 4
+            when 'ScheduledTaskDisabled' then 5 when 'ServiceInstalled' then 1 when 'DnsQueryResponse' then 2 when 'UserAccountCreated' then 1
+            when 'UserAccountDeleted' then 6 when 'PasswordChangeAttempt' then 3 when 'UserAccountAddedToLocalGroup' then 3 when 'UserAccountRemovedFromLocalGroup' then 4
         end as known,
         case when FileName is not null then {
             'name': FileName,
@@ -101,9 +114,13 @@ select
     class_uid,
     case when class_uid = 0 then 0 when class_uid = 5001 then 2 when class_uid = 2004 then 1 else coalesce(known, 99) end as activity_id,
     case when class_uid not in (0, 2004, 5001) and known is null then ActionType end as activity_name,
-    case when class_uid = 2004 then coalesce(ocsf_severity_id(Severity), 0) end as severity_id,
+    case when class_uid = 2004 then coalesce(ocsf_severity_id(Severity), case when ActionType = 'AntivirusDetection' then 4 when ActionType like '%Blocked' then 3
+        when ActionType like '%Audited' then 2 else 0 end) end as severity_id,
     case ActionType when 'LogonSuccess' then 1 when 'LogonFailed' then 2 when 'ConnectionSuccess' then 1 when 'ConnectionFailed' then 2 end as status_id,
-    concat_ws(' ', coalesce(Title, ActionType, kind), coalesce(ProcessCommandLine, RemoteUrl, RemoteIP, FolderPath, RegistryKey, FileName, AccountName), 'on ' || DeviceName) as message,
+    concat_ws(' ', coalesce(Title, ActionType, kind), case when class_uid = 3002 then concat_ws(' ', AccountName, 'from ' || coalesce(RemoteIP, RemoteDeviceName))
+        else coalesce(ProcessCommandLine, RemoteUrl, RemoteIP, FolderPath, RegistryKey, FileName, AccountName,
+            case when class_uid in (1006, 1009, 4003) then coalesce(json_text(AdditionalFields, 'Command'), json_text(AdditionalFields, 'TaskName'),
+                json_text(AdditionalFields, 'DnsQueryString')) end) end, 'on ' || DeviceName) as message,
     {'hostname': DeviceName, 'uid': DeviceId, 'type_id': case when coalesce(DeviceName, DeviceId) is not null then 0 end, 'ip': ocsf_endpoint(PublicIP, null)['ip'],
         'os': {'name': OSPlatform, 'type_id': case when OSPlatform like 'Windows%' then 100 when OSPlatform like 'Linux%' then 200 when OSPlatform like 'macOS%' then 300
             when OSPlatform is not null then 0 end}} as device,
@@ -118,9 +135,9 @@ select
                 {'pid': try_cast(InitiatingProcessParentId as bigint), 'name': InitiatingProcessParentFileName} end
         } end,
         'user': {
-            'name': coalesce(InitiatingProcessAccountName, case when class_uid <> 3002 then account['name'] end),
-            'domain': coalesce(InitiatingProcessAccountDomain, case when class_uid <> 3002 then account['domain'] end),
-            'uid': coalesce(InitiatingProcessAccountSid, case when class_uid <> 3002 then account['uid'] end)
+            'name': coalesce(InitiatingProcessAccountName, case when class_uid not in (3001, 3002, 3006) then account['name'] end),
+            'domain': coalesce(InitiatingProcessAccountDomain, case when class_uid not in (3001, 3002, 3006) then account['domain'] end),
+            'uid': coalesce(InitiatingProcessAccountSid, case when class_uid not in (3001, 3002, 3006) then account['uid'] end)
         }
     } as actor,
     case when class_uid = 1007 then {
@@ -136,13 +153,23 @@ select
     } end as process,
     case when class_uid = 1001 then target end as file,
     case when class_uid = 1005 then {'load_type_id': 0, 'file': target} end as module,
-    case when class_uid = 3002 then account end as "user",
+    case when class_uid in (3001, 3002, 3006) then account end as "user",
+    case when class_uid = 3006 then {'name': json_text(AdditionalFields, 'GroupName'), 'domain': json_text(AdditionalFields, 'GroupDomainName'),
+        'uid': json_text(AdditionalFields, 'GroupSid')} end as "group",
+    case when class_uid = 1009 then {'script_content': {'value': json_text(AdditionalFields, 'Command')}, 'type_id': 2} end as script,
+    case when class_uid = 1006 then {'name': coalesce(json_text(AdditionalFields, 'TaskName'), 'unknown'), 'cmd_line': nullif(concat_ws(' ',
+        regexp_match(json_text(AdditionalFields, 'TaskContent'), '<Command>([^<]*)')[1], regexp_match(json_text(AdditionalFields, 'TaskContent'), '<Arguments>([^<]*)')[1]), '')} end as job,
+    case when class_uid = 201004 then {'name': coalesce(json_text(AdditionalFields, 'ServiceName'), FileName), 'cmd_line': coalesce(ProcessCommandLine, target['path']),
+        'service_start_name': json_text(AdditionalFields, 'ServiceAccount')} end as win_service,
+    case when class_uid = 4003 then {'hostname': json_text(AdditionalFields, 'DnsQueryString')} end as query,
     case when class_uid = 3002 then case LogonType when 'Interactive' then 2 when 'Network' then 3 when 'Batch' then 4 when 'Service' then 5 when 'Unlock' then 7
         when 'NetworkCleartext' then 8 when 'NewCredentials' then 9 when 'RemoteInteractive' then 10 when 'CachedInteractive' then 11 else 0 end end as logon_type_id,
+    case when class_uid = 3002 then LogonType in ('Network', 'NetworkCleartext', 'RemoteInteractive') end as is_remote,
+    case when class_uid = 3002 then case lower(Protocol) when 'ntlm' then 1 when 'kerberos' then 2 end end as auth_protocol_id,
     case when class_uid = 201001 then {'path': coalesce(RegistryKey, PreviousRegistryKey)} end as reg_key,
     case when class_uid = 201002 then {'name': RegistryValueName, 'path': RegistryKey, 'reg_string_data': RegistryValueData} end as reg_value,
     -- Of a logon and of a connection from outside the remote side is the source.
-    case when class_uid = 3002 or (class_uid = 4001 and ActionType like 'Inbound%') then remote when class_uid = 4001 then here end as src_endpoint,
+    case when class_uid = 3002 or (class_uid = 4001 and ActionType like 'Inbound%') then remote when class_uid in (4001, 4003) then here end as src_endpoint,
     case when class_uid = 3002 or (class_uid = 4001 and ActionType like 'Inbound%') then here when class_uid = 4001 then remote end as dst_endpoint,
     case when class_uid = 4001 then ocsf_connection(Protocol, case when ActionType like 'Inbound%' then 'inbound' when ActionType like 'Connection%' then 'outbound' end) end as connection_info,
     case when class_uid = 4001 then ocsf_url(RemoteUrl) end as url,

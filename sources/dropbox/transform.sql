@@ -5,7 +5,9 @@ with named as (
         coalesce(event_type['.tag'], event_type['_tag']) as event,
         coalesce(actor['user'], actor['admin']) as login,
         assets[1] as asset,
-        participants[1] as participant,
+        -- Who was added to a group is named before or behind it.
+        case when participants[1]['user'] is not null then participants[1]['user'] else participants[2]['user'] end as member,
+        case when participants[1]['group'] is not null then participants[1]['group'] else participants[2]['group'] end as team,
         nullif(origin.geo_location.ip_address, '') as ip,
         _file, _row, _rest, _raw
     from input
@@ -18,12 +20,12 @@ classed as (
         coalesce(asset.display_name, ocsf_file(asset.path.contextual)['name']) as asset_name,
         {'uid': login.account_id, 'name': coalesce(login.email, login.display_name), 'full_name': login.display_name,
             'email_addr': login.email} as who,
-        {'uid': participant['user']['account_id'], 'name': coalesce(participant['user']['email'], participant['user']['display_name']),
-            'full_name': participant['user']['display_name'], 'email_addr': participant['user']['email']} as target,
+        {'uid': member['account_id'], 'name': coalesce(member['email'], member['display_name']),
+            'full_name': member['display_name'], 'email_addr': member['email']} as target,
         case
             when event in ('login_success', 'login_fail', 'logout', 'sso_error', 'sign_in_as_session_start', 'sign_in_as_session_end') then 3002
-            when event like 'member\_%' and coalesce(participant['user']['email'], participant['user']['account_id']) is not null then 3001
-            when event like 'group\_%' and participant['group']['display_name'] is not null then 3006
+            when event like 'member\_%' and coalesce(member['email'], member['account_id']) is not null then 3001
+            when event like 'group\_%' and team['display_name'] is not null then 3006
             when ip is null then 3004
             when event ~ '^(file|folder|shared_link|shared_content|create_folder)' and asset is not null then 6006
             else 6003
@@ -71,7 +73,7 @@ select
         'location': {'city': origin.geo_location.city, 'region': origin.geo_location.region, 'country': origin.geo_location.country}
     } end as src_endpoint,
     case when class_uid = 3002 then {'name': 'Dropbox'} end as service,
-    case when class_uid = 3006 then {'uid': participant['group']['group_id'], 'name': participant['group']['display_name']} end as "group",
+    case when class_uid = 3006 then {'uid': team['group_id'], 'name': team['display_name']} end as "group",
     case when class_uid = 3004 then {'name': coalesce(asset_name, event), 'type': asset_type, 'uid': asset.file_id} end as entity,
     case when class_uid = 6003 then {'operation': event, 'service': {'name': 'Dropbox'}} end as api,
     case when class_uid = 6006 then {

@@ -4,6 +4,8 @@ with records as (
         *,
         coalesce(json_text(action, 'name'), action) as act,
         coalesce(username, json_text(actor, 'name')) as admin,
+        json_text(_rest, 'user.name') as duo_user,
+        json_text(_rest, 'user.key') as duo_key,
         coalesce(object, json_text(target, 'name')) as object_name,
         coalesce(json_text(access_device, 'ip'), json_text(access_device, 'ip.address'), json_text(description, 'ip_address')) as ip,
         _rest, _file, _row
@@ -67,21 +69,23 @@ select
     end as status_id,
     coalesce(reason, case when class_uid = 3002 then json_text(description, 'error') end) as status_detail,
     case when lower(result) <> 'success' then result end as status_code,
-    concat_ws(' ', coalesce("user"['name'], admin), coalesce(act, event_type, context), coalesce(factor, object_name), result, reason, case when description not like '{%' then description end) as message,
+    concat_ws(' ', coalesce(duo_user, admin), coalesce(act, event_type, context), coalesce(factor, object_name), result, reason, case when description not like '{%' then description end) as message,
     case when class_uid in (3001, 3006, 6003) then {'user': {
-        'name': coalesce(admin, "user"['name'], 'unknown'), 'uid': coalesce("user"['key'], json_text(actor, 'key')),
+        'name': coalesce(admin, duo_user, 'unknown'), 'uid': coalesce(duo_key, json_text(actor, 'key')),
         'type_id': case when event_type is null then 2 end
     }} end as actor,
     case when class_uid = 3002 or class_uid = 3001 then {
-        'name': case when event_type is not null then coalesce("user"['name'], email, 'unknown')
+        'name': case when event_type is not null then coalesce(duo_user, email, 'unknown')
             when class_uid = 3002 or act = 'admin_lockout' then coalesce(admin, 'unknown') else coalesce(object_name, admin, 'unknown') end,
         'email_addr': coalesce(email, json_text(description, 'email')),
-        'uid': coalesce("user"['key'], json_text(description, 'user_id'), json_text(target, 'key'))
+        'uid': coalesce(duo_key, json_text(description, 'user_id'), json_text(target, 'key'))
     } end as "user",
     case when class_uid = 3006 then {'name': coalesce(object_name, 'unknown')} end as "group",
-    case when class_uid = 3002 then {'name': coalesce(application.name, 'Duo Admin Panel'), 'uid': application.key} end as service,
-    case when class_uid = 3002 then true end as is_mfa,
-    case when class_uid = 3002 or event_type = 'enrollment' then [{
+    case when class_uid = 3002 then {'name': coalesce(json_text(_rest, 'application.name'), 'Duo Admin Panel'), 'uid': json_text(_rest, 'application.key')} end as service,
+    -- Not asked for: bypassed, remembered, a trusted network.
+    case when class_uid = 3002 then coalesce(coalesce(factor, json_text(description, 'factor')) not in
+        ('not_available', 'n/a', 'remembered_device', 'trusted_network'), act is not null) end as is_mfa,
+    case when (class_uid = 3002 or event_type = 'enrollment') and coalesce(factor, '') not in ('not_available', 'n/a') then [{
         'factor_type': case when factor is not null then factor else json_text(description, 'factor') end,
         'factor_type_id': case
             when coalesce(factor, json_text(description, 'factor')) is null then 0
@@ -106,7 +110,7 @@ select
     case when class_uid <> 0 then {
         'ip': ocsf_endpoint(ip, null)['ip'],
         'hostname': json_text(access_device, 'hostname'),
-        'name': case when ip is null and class_uid = 6003 then 'unknown' end,
+        'name': case when ocsf_endpoint(ip, null)['ip'] is null and class_uid = 6003 then coalesce(nullif(ip, ''), 'unknown') end,
         'location': {'city': json_text(access_device, 'location.city'), 'region': json_text(access_device, 'location.state'),
             'country': json_text(access_device, 'location.country')},
         'os': {'name': json_text(access_device, 'os'), 'version': json_text(access_device, 'os_version'),
@@ -114,10 +118,10 @@ select
                 when json_text(access_device, 'os') like 'Mac%' then 300 when json_text(access_device, 'os') = 'Linux' then 200
                 when json_text(access_device, 'os') = 'iOS' then 301 when json_text(access_device, 'os') = 'Android' then 201 else 0 end}
     } end as src_endpoint,
-    {'uid': coalesce(txid, telephony_id, activity_id), 'event_code': coalesce(act, event_type), 'original_time': coalesce(isotimestamp, ts, timestamp),
+    {'uid': coalesce(telephony_id, txid, activity_id), 'correlation_uid': case when telephony_id is not null then txid end, 'event_code': coalesce(act, event_type), 'original_time': coalesce(isotimestamp, ts, timestamp),
         'log_name': case when event_type is not null then 'authentication' when telephony_id is not null then 'telephony'
             when activity_id is not null then 'activity' else 'administrator' end} as metadata,
-    '{' || nullif(concat_ws(',', '"access_device":' || access_device, '"auth_device":' || auth_device,
+    '{' || nullif(concat_ws(',', '"access_device":' || case when left(access_device, 1) in ('{', '[') then access_device end, '"auth_device":' || case when left(auth_device, 1) in ('{', '[') then auth_device end,
         '"description":' || case when description like '{%}' then description end, substr(_rest, 2, length(_rest) - 2)), '') || '}' as unmapped,
     _file,
     _row

@@ -5,7 +5,7 @@ with events as (
         *,
         nullif("user", '') as target,
         coalesce(team, json_text(data, 'team')) as team_name,
-        split_part(action, '.', 2) as verb,
+        split_part(action, '.', -1) as verb,
         _rest, _file, _row
     from input
 ),
@@ -64,7 +64,13 @@ select
     class_uid,
     activity_id,
     case when activity_id = 99 then action end as activity_name,
-    case action when 'user.failed_login' then 2 when 'user.login' then 1 end as status_id,
+    -- Of an alert: New, Suppressed, Resolved.
+    case
+        when class_uid = 2004 then case
+            when activity_id = 1 then 1 when verb = 'dismiss' then 3 when activity_id = 3 then 4 end
+        when action = 'user.failed_login' then 2
+        when action = 'user.login' then 1
+    end as status_id,
     case when class_uid = 2004 then 0 end as severity_id,
     concat_ws(' ', actor, action, coalesce(repo, org, business), nullif(target, actor)) as message,
     case when class_uid <> 2004 then {
@@ -102,10 +108,16 @@ select
     } end as finding_info,
     case when class_uid <> 2004 then {
         'ip': ocsf_endpoint(actor_ip, null)['ip'],
-        'name': case when actor_ip is null and class_uid = 6003 then 'unknown' end,
-        'location': {'country': case when actor_ip is not null then actor_location.country_code end}
+        'name': case when ocsf_endpoint(actor_ip, null)['ip'] is null and (class_uid = 6003 or actor_location.country_code is not null)
+            then coalesce(nullif(actor_ip, ''), 'unknown') end,
+        'location': {'country': actor_location.country_code}
     } end as src_endpoint,
     case when class_uid <> 2004 then {'user_agent': user_agent} end as http_request,
+    -- Who closed an alert, and from where.
+    case when class_uid = 2004 then [{
+        'actor': {'user': {'name': nullif(actor, ''), 'uid': actor_id}},
+        'src_endpoint': {'ip': ocsf_endpoint(actor_ip, null)['ip']}
+    }] end as evidences,
     {
         'uid': _document_id,
         'event_code': action,
@@ -113,7 +125,8 @@ select
         'tenant_uid': coalesce(business, org),
         'original_time': coalesce("@timestamp", at_sign_timestamp, created_at)
     } as metadata,
-    _rest as unmapped,
+    case when operation_type is null then _rest
+        else '{"operation_type":"' || regexp_replace(operation_type, '[^a-z_]', '', 'g') || '"' || coalesce(',' || substr(_rest, 2), '}') end as unmapped,
     _file,
     _row
 from rated

@@ -65,14 +65,17 @@ select
     )) as time,
     class_uid,
     activity_id,
-    case when activity_id = 99 then concat_ws('.', kind, action) end as activity_name,
-    case json_text(subject, 'conclusion') when 'success' then 1 when 'failure' then 2 when 'cancelled' then 99 when 'skipped' then 99 when 'timed_out' then 2 end as status_id,
-    case when json_text(subject, 'conclusion') in ('cancelled', 'skipped') then json_text(subject, 'conclusion') end as status,
+    case when activity_id = 99 then concat_ws('.', kind, nullif(action, kind)) end as activity_name,
+    -- Of an alert: New, Suppressed, Resolved.
+    case when class_uid = 2004 then case
+        when activity_id = 1 then 1 when action in ('dismissed', 'auto_dismissed') then 3 when activity_id = 3 then 4 end
+    else case json_text(subject, 'conclusion') when 'success' then 1 when 'failure' then 2 when 'cancelled' then 99 when 'skipped' then 99 when 'timed_out' then 2 end end as status_id,
+    case when class_uid <> 2004 and json_text(subject, 'conclusion') in ('cancelled', 'skipped') then json_text(subject, 'conclusion') end as status,
     json_text(subject, 'conclusion') as status_detail,
     case when class_uid = 2004 then coalesce(ocsf_severity_id(coalesce(json_text(alert, 'rule.security_severity_level'),
         json_text(alert, 'security_advisory.severity'), json_text(alert, 'rule.severity'))), 0) end as severity_id,
-    concat_ws(' ', actor_name, concat_ws('.', kind, action), coalesce(json_text(repository, 'full_name'), organization.login),
-        coalesce(json_text(subject, 'title'), json_text(subject, 'name'), ref)) as message,
+    concat_ws(' ', actor_name, concat_ws('.', kind, nullif(action, kind)), coalesce(json_text(repository, 'full_name'), organization.login),
+        coalesce(json_text(subject, 'title'), json_text(subject, 'name'), ref, team.name, member.login)) as message,
     case when class_uid <> 2004 then {
         'user': {'name': actor_name, 'uid': sender.id, 'type_id': case sender.type when 'User' then 1 when 'Bot' then 4 end}
     } end as actor,
@@ -83,7 +86,7 @@ select
     case when class_uid = 3005 then [coalesce(membership.role, json_text(changes, 'permission.to'), json_text(changes, 'role_name.to'), 'member')] end as privileges,
     case when class_uid = 3006 then {'name': coalesce(team.name, 'unknown'), 'uid': team.id, 'privileges': case when team.permission is not null then [team.permission] end} end as "group",
     case when class_uid = 6003 then {
-        'operation': concat_ws('.', kind, action),
+        'operation': concat_ws('.', kind, nullif(action, kind)),
         'service': {'name': 'GitHub'},
         'request': {'uid': coalesce(json_text(subject, 'id'), json_text(subject, 'node_id'), number, after, json_text(repository, 'id'), 'unknown'), 'data': subject}
     } end as api,
@@ -101,11 +104,11 @@ select
         'src_url': json_text(alert, 'html_url'),
         'created_time': parse_time(json_text(alert, 'created_at'))
     } end as finding_info,
-    case when class_uid = 2004 then [{'actor': {'user': {'name': actor_name}}, 'data': alert}] end as evidences,
+    case when class_uid = 2004 then [{'actor': {'user': {'name': actor_name, 'uid': sender.id}}, 'data': alert}] end as evidences,
     case when class_uid = 6003 then {'name': 'unknown'} end as src_endpoint,
-    {'event_code': concat_ws('.', kind, action), 'log_name': kind, 'correlation_uid': coalesce(json_text(subject, 'run_id'), after),
+    {'event_code': concat_ws('.', kind, nullif(action, kind)), 'log_name': kind, 'correlation_uid': coalesce(json_text(subject, 'run_id'), after),
         'tenant_uid': coalesce(enterprise.slug, organization.login)} as metadata,
-    coalesce('{"changes":' || changes || coalesce(',' || substr(_rest, 2), '}'), _rest) as unmapped,
+    coalesce('{"changes":' || case when left(changes, 1) in ('{', '[') then changes end || coalesce(',' || substr(_rest, 2), '}'), _rest) as unmapped,
     _file,
     _row
 from rated

@@ -5,7 +5,7 @@ with parsed as (
         coalesce(remote_ip, ip_address, "meta.remote_ip") as ip,
         coalesce(username, "meta.user") as who,
         coalesce(user_id, "meta.user_id") as who_id,
-        coalesce(json_text(params[2]['value'], 'login'), json_text(params[1]['value'], 'login'), case when params[2]['key'] = 'username' then params[2]['value'] end) as login,
+        coalesce(json_text(params, '[1].value.login'), json_text(params, '[0].value.login'), case when json_text(params, '[1].key') = 'username' then json_text(params, '[1].value') end) as login,
         controller in ('SessionsController', 'OmniauthCallbacksController', 'LdapOmniauthCallbacksController', 'Ldap::OmniauthCallbacksController') as is_session,
         _rest, _file, _row
     from input
@@ -39,7 +39,7 @@ select
     end as activity_id,
     case when class_uid in (3001, 6003) and (class_uid = 3001 or coalesce(add, change, remove) is null) and not coalesce(change = 'password', false)
         then coalesce(event_name, 'change ' || change, 'add ' || add, 'remove ' || remove, custom_message, 'other') end as activity_name,
-    coalesce(ocsf_severity_id(severity), case when status >= 500 then 3 else 1 end) as severity_id,
+    case when severity in ('FATAL', 'CRITICAL') then 5 when severity = 'ERROR' or status >= 500 then 3 when severity in ('WARN', 'WARNING') then 2 else 1 end as severity_id,
     case
         when custom_message like 'Failed%' or action = 'failure' or status in (0, 401, 403, 422) or status >= 500 or "exception.class" is not null then 2
         when class_uid = 3002 and status = 200 and action = 'create' then 2
@@ -53,7 +53,8 @@ select
         'name': case when entity_type is null then coalesce(login, who, 'unknown') when class_uid = 3002 then coalesce(author_name, target_details, 'unknown') else coalesce(target_details, entity_path, 'unknown') end,
         'uid': case when entity_type is null then who_id when class_uid = 3002 then author_id else target_id end
     } end as "user",
-    case when class_uid in (3001, 3005, 6003) then {'user': {'name': coalesce(author_name, who, 'unknown'), 'uid': author_id}} end as actor,
+    case when class_uid in (3001, 3005, 6003) then {'user': {'name': coalesce(author_name, who, 'unknown'), 'uid': author_id}}
+        when class_uid = 4002 then {'user': {'name': who, 'uid': who_id}} end as actor,
     case when class_uid = 3005 then [coalesce(add, remove)] end as privileges,
     case when class_uid = 6003 then {'operation': coalesce(event_name, 'add ' || add, 'change ' || change, 'remove ' || remove, custom_message, 'unknown')} end as api,
     case when class_uid in (3005, 6003) then [{'uid': entity_id, 'name': coalesce(entity_path, target_details), 'type': entity_type}] end as resources,
@@ -62,13 +63,11 @@ select
     case when class_uid = 3002 then true end as is_remote,
     case when class_uid in (3002, 4002) then {
         'http_method': case when method in ('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'TRACE') then method end,
-        'url': {'path': path, 'hostname': host}, 'user_agent': ua
+        'url': {'path': path, 'hostname': host}, 'user_agent': ua, 'args': nullif(params, '[]')
     } end as http_request,
     case when class_uid in (3002, 4002) and status is not null then {'code': status, 'latency': cast(duration_s * 1000 as int)} end as http_response,
     {'correlation_uid': correlation_id, 'event_code': coalesce(event_name, "meta.caller_id", route, controller || '#' || action), 'log_level': severity} as metadata,
-    case when who is null or class_uid <> 4002 then _rest
-        else '{"username":"' || who || '"' || case when _rest is null then '}' else ',' || substr(_rest, 2) end
-    end as unmapped,
+    _rest as unmapped,
     _file,
     _row
 from classified

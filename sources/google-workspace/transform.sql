@@ -66,9 +66,9 @@ rated as (
                 when regexp_like(op, '^(change_(document_(visibility|access_scope)|user_access|acl_editors)|shared_drive_membership_change|add_to_folder)') then 12
                 else 99 end
             else case
-                when regexp_like(lower(op), '^(create|add|authorize|assign|enroll)') then 1
+                when regexp_like(lower(op), '^(create|add|authorize|assign|enroll|upload)') then 1
                 when regexp_like(lower(op), '^(view|download|search|list|request|activity)') then 2
-                when regexp_like(lower(op), '^(change|update|edit|toggle|set|move|rename)') then 3
+                when regexp_like(lower(op), '^(change|update|edit|toggle|set|move|rename|enforce|allow|enable|disable|turn)') then 3
                 when regexp_like(lower(op), '^(delete|remove|revoke|trash|cancel)') then 4
                 else 99 end
         end as activity_id
@@ -80,7 +80,7 @@ select
     class_uid,
     activity_id,
     case when activity_id = 99 then op end as activity_name,
-    case when op like '%_failure' or json_text(p, 'event_info.success') = 'false' then 2
+    case when class_uid = 2004 then null when op like '%_failure' or json_text(p, 'event_info.success') = 'false' then 2
         when op in ('login_success', 'logout') or json_text(p, 'event_info.success') = 'true' then 1 end as status_id,
     coalesce(json_text(p, 'login_failure_type'), json_text(p, 'failure_type')) as status_detail,
     case when class_uid = 2004 then coalesce(ocsf_severity_id(json_text(p, 'severity')), 0) end as severity_id,
@@ -90,7 +90,7 @@ select
             'type_id': case when actor.callerType = 'KEY' then 4 end}
     } end as actor,
     case when class_uid in (3001, 3002, 3005) or (class_uid = 3006 and target is not null) then {
-        'name': coalesce(target, actor.email, 'unknown'), 'email_addr': coalesce(target, actor.email),
+        'name': coalesce(target, actor.email, 'unknown'), 'email_addr': case when coalesce(target, actor.email) like '%@%.%' then coalesce(target, actor.email) end,
         'uid': case when target is null then actor.profileId end
     } end as "user",
     case when class_uid = 3005 then [coalesce(json_text(p, 'ROLE_NAME'), op)] end as privileges,
@@ -106,20 +106,19 @@ select
         'name': coalesce(json_text(p, 'doc_title'), json_text(p, 'doc_id')), 'uid': json_text(p, 'doc_id'), 'type_id': case when json_text(p, 'doc_type') = 'folder' then 2 else 1 end,
         'mime_type': json_text(p, 'doc_type'), 'owner': {'name': json_text(p, 'owner')}
     } end as file,
-    case when class_uid = 6006 then json_text(p, 'visibility') end as share_type,
     case when class_uid = 4009 then 0 end as direction_id,
     case when class_uid = 4009 then {
         'from': json_text(p, 'message_info.source.address'), 'to': case when recipient is not null then [recipient] end,
         'subject': json_text(p, 'message_info.subject'), 'message_uid': json_text(p, 'message_info.rfc2822_message_id'),
-        'size': cast(json_text(p, 'message_info.payload_size') as bigint)
+        'size': try_cast(json_text(p, 'message_info.payload_size') as bigint)
     } end as email,
     case when class_uid = 2004 then {'uid': coalesce(id.uniqueQualifier, op), 'title': coalesce(json_text(p, 'rule_name'), op), 'types': [coalesce(event['type'], app)]} end as finding_info,
     case when class_uid = 2004 then [{'user': {'name': coalesce(target, actor.email)}, 'src_endpoint': {'ip': ocsf_endpoint(ipAddress, null)['ip']}, 'data': p}] end as evidences,
     case when class_uid <> 2004 then {
-        'ip': ocsf_endpoint(ipAddress, null)['ip'], 'name': case when ipAddress is null and class_uid in (6003, 6006) then 'unknown' end
+        'ip': ocsf_endpoint(ipAddress, null)['ip'], 'name': case when ocsf_endpoint(ipAddress, null)['ip'] is null and class_uid in (6003, 6006) then coalesce(nullif(ipAddress, ''), 'unknown') end
     } end as src_endpoint,
     {'uid': id.uniqueQualifier, 'event_code': op, 'log_name': app, 'type': event['type'], 'tenant_uid': id.customerId, 'original_time': id.time} as metadata,
-    coalesce('{"parameters":' || p || coalesce(',' || substr(_rest, 2), '}'), _rest) as unmapped,
+    coalesce('{"parameters":' || case when left(p, 1) in ('{', '[') then p end || coalesce(',' || substr(_rest, 2), '}'), _rest) as unmapped,
     _file,
     _row
 from rated

@@ -36,7 +36,7 @@ select
     end as status_id,
     cast(nullif(status, -1) as varchar) as status_code,
     coalesce(error, nullif(nullif(state, '--'), '----')) as status_detail,
-    coalesce(error, other) as message,
+    coalesce(error, other, concat_ws(' ', request, cast(nullif(status, -1) as varchar)), concat_ws(' ', 'connection to', listener)) as message,
     nullif(regexp_match(timers, '(\d+)$')[1], '')::bigint as duration,
     case when class_uid <> 0 then {
         'ip': ocsf_endpoint(client)['ip'], 'hostname': ocsf_endpoint(client)['hostname'], 'port': port

@@ -23,9 +23,9 @@ select
     "time-taken" as duration,
     {
         'ip': ocsf_endpoint("c-ip")['ip'],
-        'hostname': ocsf_endpoint("c-ip")['hostname'],
-        'owner': {'name': ocsf_user(user_name)['name'], 'domain': ocsf_user(user_name)['domain']}
+        'hostname': ocsf_endpoint("c-ip")['hostname']
     } as src_endpoint,
+    {'user': ocsf_user(user_name)} as actor,
     case
         when is_request then {
             'ip': nullif("s-ip", '-'),
@@ -39,7 +39,7 @@ select
             'http_method': regexp_match("cs-method", '^(CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE)$')[1],
             'url': {
                 'url_string': concat("cs-uri-stem", '?' || query_string),
-                'hostname': ocsf_endpoint(host)['hostname'],
+                'hostname': coalesce(ocsf_endpoint(host)['hostname'], ocsf_endpoint(host)['ip']),
                 'port': "s-port",
                 'path': "cs-uri-stem",
                 'query_string': query_string
@@ -57,7 +57,7 @@ select
     case when "sc-status" is not null then {'code': "sc-status", 'length': "sc-bytes"} end as http_response,
     {'bytes_out': "cs-bytes", 'bytes_in': "sc-bytes", 'bytes': "cs-bytes" + "sc-bytes"} as traffic,
     {'log_name': coalesce(nullif("s-sitename", '-'), 'W3C'), 'original_time': concat_ws(' ', "date", "time")} as metadata,
-    case when not is_request then _raw end as message,
+    case when is_request then concat_ws(' ', "cs-method", concat("cs-uri-stem", '?' || query_string), "sc-status") else _raw end as message,
     _rest as unmapped,
     _file,
     _row

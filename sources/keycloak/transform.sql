@@ -80,7 +80,8 @@ select
     class_uid,
     activity as activity_id,
     case when activity = 99 then coalesce(operation || ' ' || resource_type, event) end as activity_name,
-    ocsf_severity_id(level) as severity_id,
+    case when lower(level) in ('warn', 'warning') then 2 when lower(level) in ('error', 'err', 'severe') then 3 when lower(level) in ('fatal', 'panic', 'critical', 'crit') then 5
+        when level is not null then 1 end as severity_id,
     case when error is not null or type like '%\_ERROR' then 2 when class_uid <> 0 then 1 end as status_id,
     case when class_uid <> 0 then error end as status_detail,
     text as message,

@@ -21,14 +21,9 @@ with events as (
         -- Lists of names and addresses, which hold neither quotes nor commas.
         coalesce(sourceIPs, string_to_array(regexp_replace(json_text(message, 'sourceIPs'), '[\[\]"\s]', '', 'g'), ',')) as addresses,
         coalesce("user"['groups'], string_to_array(regexp_replace(json_text(message, 'user.groups'), '[\[\]"\s]', '', 'g'), ',')) as groups,
-        coalesce(
-            annotations['authorization.k8s.io/decision'],
-            (regexp_match(json_text(message, 'annotations'), '"authorization\.k8s\.io/decision":\s*"([^"]*)"'))[1]
-        ) as decision,
-        coalesce(
-            annotations['authorization.k8s.io/reason'],
-            replace((regexp_match(json_text(message, 'annotations'), '"authorization\.k8s\.io/reason":\s*"((?:[^"\\]|\\.)*)"'))[1], '\"', '"')
-        ) as reason,
+        coalesce(annotations, json_text(message, 'annotations')) as notes,
+        coalesce(impersonatedUser, json_text(message, 'impersonatedUser')) as impersonated,
+        coalesce(stageTimestamp, parse_time(json_text(message, 'stageTimestamp'))) as staged,
         _file,
         _row,
         _rest
@@ -39,6 +34,8 @@ parts as (
     select
         *,
         coalesce(version like 'audit.k8s.io/%' and coalesce(kind, 'Event') = 'Event', false) as is_audit,
+        json_text(notes, '["authorization.k8s.io/decision"]') as decision,
+        json_text(notes, '["authorization.k8s.io/reason"]') as reason,
         split_part(uri, '?', 1) as path,
         try_cast(json_text(response, 'code') as int) as code,
         -- `pods`, `pods/exec`
@@ -56,6 +53,7 @@ parts as (
 
 select
     received as time,
+    staged as end_time,
     case when is_audit then 6003 else 0 end as class_uid,
     case when is_audit then activity else 0 end as activity_id,
     case when activity = 99 then operation end as activity_name,
@@ -115,7 +113,13 @@ select
         'type': object_type,
         'version': json_text(object, 'apiVersion')
     }] end as resources,
-    coalesce('{"impersonatedUser":' || json_text(message, 'impersonatedUser') || '}', _rest) as unmapped,
+    '{' || nullif(concat_ws(',',
+        '"impersonatedUser":' || case when left(impersonated, 1) in ('{', '[') then impersonated end,
+        '"userExtra":' || case when left(extra, 1) in ('{', '[') then extra end,
+        -- When there are more than those of the decision.
+        '"annotations":' || case when regexp_count(notes, '"[a-z0-9.-]+/[A-Za-z0-9_.-]+"\s*:')
+            > cast(decision is not null as int) + cast(reason is not null as int) and left(notes, 1) = '{' then notes end,
+        substr(_rest, 2, length(_rest) - 2)), '') || '}' as unmapped,
     _file,
     _row
 from parts

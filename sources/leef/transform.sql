@@ -45,7 +45,7 @@ select
         when regexp_like(words, '(?i)success') then 1
     end end as status_id,
     reason as status_detail,
-    coalesce(msg, name, message) as message,
+    coalesce(msg, name, nullif(concat_ws(' ', device_product, event_id), ''), message) as message,
     case when class_uid in (3002, 4001, 4002) and coalesce(src, identHostName) is not null then {
         'ip': ocsf_endpoint(src, null)['ip'], 'hostname': coalesce(identHostName, ocsf_endpoint(src, null)['hostname']),
         'port': ocsf_endpoint(src, srcPort)['port'], 'mac': srcMAC

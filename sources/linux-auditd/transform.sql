@@ -145,7 +145,7 @@ select
         when class_uid = 3002 or call like 'accept%' then {'ip': null, 'hostname': node, 'port': null}
     end as dst_endpoint,
     case when class_uid = 4001 then ocsf_connection(null, case call when 'connect' then 'outbound' when 'bind' then 'unknown' else 'inbound' end) end as connection_info,
-    case when class_uid = 3002 then {'name': coalesce(regexp_match(m['exe'], '([^/]+)$')[1], m['terminal'], 'unknown')} end as service,
+    case when class_uid = 3002 then {'name': coalesce(regexp_match(m['exe'], '([^/]+)$')[1], case when type = 'USER_CMD' then 'sudo' end, m['terminal'], 'unknown')} end as service,
     case when class_uid = 3002 then {'uid': nullif(m['ses'], '4294967295'), 'terminal': m['terminal']} end as session,
     case when type = 'USER_CMD' then 1 end as account_switch_type_id,
     case when class_uid = 3002 and ocsf_endpoint(nullif(m['addr'], '?'), null)['ip'] is not null then true end as is_remote,

@@ -2,9 +2,9 @@
 with records as (
     select
         *,
-        regexp_match(message, '^message repeated (\d+) times: \[ (.*)\]$') as repeated,
+        case when message like 'message repeated %' then regexp_match(message, '^message repeated (\d+) times: \[ (.*)\]$') end as repeated,
         ocsf_endpoint(hostname, null) as host,
-        regexp_replace(appname, '^.*/', '') as program,
+        split_part(appname, '/', -1) as program,
         _rest, _file, _row
     from input
 ),
@@ -13,22 +13,23 @@ messages as (
     select *, coalesce(repeated[2], message) as text from records
 ),
 
--- The parts of the messages, each NULL for a message of another kind. A group that takes no part in a match would move
--- those behind it, so all of them do, if with an empty text.
+-- The parts of the messages, each NULL for a message of another kind: a few words decide which patterns are tried. A group
+-- that takes no part in a match would move those behind it, so all of them do, if with an empty text.
 parsed as (
     select
         *,
-        regexp_match(text, '^(Accepted|Failed|Postponed) (\S+) for (?:invalid user )?(.*?) from (\S+) port (\d+)') as login,
-        regexp_match(text, '^Invalid user (.*) from (\S+)(?: port )?(\d*)$') as invalid,
-        regexp_match(text, 'maximum authentication attempts exceeded for (?:invalid user )?(.*?) from (\S+) port (\d+)') as exceeded,
-        regexp_match(text, '^pam_\w+\(([\w.-]+):auth\): authentication failure;.* tty=(\S*) ruser=(\S*) rhost=(\S*)(?: +user=)?(\S*)') as refused,
-        regexp_match(text, '^pam_\w+\(([\w.-]+):session\): session (opened|closed) for user ([^\s(]+)(?:\(uid=)?(\d*)\)?(?: by )?([^\s(]*)(?:\(uid=)?(\d*)') as pam,
-        regexp_match(text, '^(\S+) : (.*?)(?: ; )?TTY=(\S+) ; PWD=.* ; USER=(\S+) ;.*COMMAND=(.*)$') as sudo,
-        regexp_match(text, '^(Successful|FAILED) su for (\S+) by (\S+)') as su,
-        regexp_match(text, '^(?:pam_\w+\([\w:.-]+\): )?(new user: name=|failed adding user ''|delete user ''|lock user ''|unlock user ''|change user ''|password changed for )([^'',\s]+)''? ?(password|)') as account,
-        regexp_match(text, '^(?:new group: name=|group added to \S+ name=)([^,\s]+)') as new_group,
-        regexp_match(text, '^(?:group|removed group) ''?([^''\s]+)''? (?:removed|owned)') as old_group,
-        regexp_match(text, '^(?:add|added|delete|removed) (?:user )?''?([^''\s]+)''? (?:to|from) (?:shadow )?group ''?([^''\s]+)') as member
+        case when text like 'Accepted %' or text like 'Failed %' or text like 'Postponed %' then regexp_match(text, '^(Accepted|Failed|Postponed) (\S+) for (?:invalid user )?(.*?) from (\S+) port (\d+)') end as login,
+        case when text like 'Invalid user %' then regexp_match(text, '^Invalid user (.*) from (\S+)(?: port )?(\d*)$') end as invalid,
+        case when text like '%maximum authentication attempts exceeded%' then regexp_match(text, 'maximum authentication attempts exceeded for (?:invalid user )?(.*?) from (\S+) port (\d+)') end as exceeded,
+        -- sshd adds up what is left at the end: `PAM 2 more authentication failures; …`.
+        case when text like '%authentication failure%' then regexp_match(text, '^(?:pam_\w+\(|PAM )([\w.-]+)(?::auth\):| more) authentication failures?;.* tty=(\S*) ruser=(\S*) rhost=(\S*)(?: +user=)?(\S*)') end as refused,
+        case when text like '%:session): session %' then regexp_match(text, '^pam_\w+\(([\w.-]+):session\): session (opened|closed) for user ([^\s(]+)(?:\(uid=)?(\d*)\)?(?: by )?([^\s(]*)(?:\(uid=)?(\d*)') end as pam,
+        case when text like '%TTY=% ; PWD=%' then regexp_match(text, '^(\S+) : (.*?)(?: ; )?TTY=(\S+) ; PWD=.* ; USER=(\S+) ;.*COMMAND=(.*)$') end as sudo,
+        case when text like '% su for %' then regexp_match(text, '^(Successful|FAILED) su for (\S+) by (\S+)') end as su,
+        case when text like '% user%' or text like '%password changed for %' then regexp_match(text, '^(?:pam_\w+\([\w:.-]+\): )?(new user: name=|failed adding user ''|delete user ''|lock user ''|unlock user ''|change user ''|password changed for )([^'',\s]+)''? ?(password|)') end as account,
+        case when text like '%group%' then regexp_match(text, '^(?:new group: name=|group added to \S+ name=)([^,\s]+)') end as new_group,
+        case when text like '%group%' then regexp_match(text, '^(?:group|removed group) ''?([^''\s]+)''? (?:removed|owned)') end as old_group,
+        case when text like '% group %' then regexp_match(text, '^(?:add|added|delete|removed) (?:user )?''?([^''\s]+)''? (?:to|from) (?:shadow )?group ''?([^''\s]+)') end as member
     from messages
 ),
 
@@ -80,7 +81,7 @@ select
         when exceeded is not null then 'maximum authentication attempts exceeded'
     end end as status_detail,
     message,
-    cast(repeated[1] as int) as count,
+    coalesce(try_cast(repeated[1] as int), try_cast(refused[1] as int)) as count,
     {
         'name': case
             when class_uid = 3006 then member[1]
@@ -96,7 +97,7 @@ select
     case when class_uid = 3002 then ocsf_endpoint(
         nullif(coalesce(login[4], invalid[2], exceeded[2], refused[4]), ''), coalesce(login[5], invalid[3], exceeded[3])
     ) end as src_endpoint,
-    case when class_uid = 3002 then {'name': coalesce(refused[1], pam[1], program, 'unknown')} end as service,
+    case when class_uid = 3002 then {'name': coalesce(regexp_match(refused[1], '^\D.*$')[1], pam[1], program, 'unknown')} end as service,
     case when class_uid = 3002 then {'ip': host['ip'], 'hostname': host['hostname']} end as dst_endpoint,
     case when class_uid = 3002 then {'terminal': nullif(coalesce(sudo[3], refused[2]), '')} end as session,
     case when class_uid = 3002 then case

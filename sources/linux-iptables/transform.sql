@@ -46,7 +46,7 @@ select
     case when is_packet then {'bytes': cast(len as bigint), 'packets': case when len is not null then 1 end} end as traffic,
     case when is_packet then case verdict when 'denied' then 2 when 'allowed' then 1 else 0 end end as action_id,
     case when is_packet then case verdict when 'denied' then 2 when 'allowed' then 1 else 0 end end as disposition_id,
-    case when is_packet then {'name': prefix} end as firewall_rule,
+    case when is_packet then {'name': rtrim(prefix, ': ')} end as firewall_rule,
     {'app_name': appname, 'user': {'uid': uid}} as actor,
     {'ip': host['ip'], 'hostname': host['hostname'], 'type_id': case when coalesce(host['ip'], host['hostname']) is not null then 0 end} as device,
     {'log_provider': appname, 'log_level': severity} as metadata,

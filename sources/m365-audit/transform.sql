@@ -30,7 +30,7 @@ classified as (
             when op in ('Add group', 'Delete group', 'Add member to group', 'Remove member from group', 'Add-RoleGroupMember',
                 'Remove-RoleGroupMember', 'TeamCreated', 'TeamDeleted', 'MemberAdded', 'MemberRemoved',
                 'AddedToGroup', 'RemovedFromGroup') then 3006
-            when op in ('Send', 'SendAs', 'SendOnBehalf') and Item.Subject is not null then 4009
+            when op in ('Send', 'SendAs', 'SendOnBehalf') and json_text(_rest, 'Item.Subject') is not null then 4009
             when op in ('AlertTriggered', 'AlertEntityGenerated', 'AlertUpdated') or op like 'DLPRule%' then 2004
             when SourceFileName is not null and service_name in ('SharePoint', 'OneDrive', 'MicrosoftTeams') then 6006
             else 6003
@@ -38,9 +38,9 @@ classified as (
         case
             when op like '%Permission' then regexp_match(params, '"Name"\s*:\s*"(?:User|Trustee)"\s*,\s*"Value"\s*:\s*"([^"]*)"')[1]
             when op like '%RoleGroupMember' then regexp_match(params, '"Name"\s*:\s*"Member"\s*,\s*"Value"\s*:\s*"([^"]*)"')[1]
-            when op in ('MemberAdded', 'MemberRemoved') then Members[1]['UPN']
+            when op in ('MemberAdded', 'MemberRemoved') then json_text(_rest, 'Members[0].UPN')
             when service_name = 'AzureActiveDirectory' then object_id
-            else TargetUserOrGroupName
+            else json_text(_rest, 'TargetUserOrGroupName')
         end as target,
         -- Entra ID says in properties which role or group it was.
         replace(regexp_match(ModifiedProperties, '"Name"\s*:\s*"(?:Role|Group)\.DisplayName"[^}]*?"(?:NewValue|OldValue)"\s*:\s*"((?:[^"\\]|\\.)+)"')[1], '\"', '') as property_name
@@ -88,7 +88,7 @@ select
     case when activity_id = 99 then op end as activity_name,
     case when op = 'UserLoginFailed' then 2 when result in ('True', 'PartiallySucceeded') then 1 when result = 'False' then 2 else ocsf_status_id(result) end as status_id,
     LogonError as status_detail,
-    case when class_uid = 2004 then coalesce(ocsf_severity_id(Severity), 0) end as severity_id,
+    case when class_uid = 2004 then coalesce(ocsf_severity_id(json_text(_rest, 'Severity')), 0) end as severity_id,
     concat_ws(' ', user_name, op, coalesce(SourceFileName, target, object_id), property_name) as message,
     case when class_uid in (2004, 4009) then null else {
         'user': {
@@ -97,8 +97,8 @@ select
             'uid': coalesce(UserKey, userkey),
             'type_id': case coalesce(UserType, usertype) when 0 then 1 when 2 then 2 when 3 then 2 when 4 then 3 when 5 then 4 when 6 then 4 end
         },
-        'session': {'uid': AppAccessContext.AADSessionId},
-        'app_uid': nullif(coalesce(ClientAppId, ApplicationId), ''), 'app_name': AppAccessContext.ClientAppName
+        'session': {'uid': json_text(_rest, 'AppAccessContext.AADSessionId')},
+        'app_uid': nullif(coalesce(ClientAppId, ApplicationId), ''), 'app_name': json_text(_rest, 'AppAccessContext.ClientAppName')
     } end as actor,
     case when class_uid in (3001, 3002, 3005) or (class_uid = 3006 and target is not null) then {
         'name': case when class_uid = 3002 then coalesce(user_name, 'unknown') else coalesce(target, object_id, 'unknown') end,
@@ -106,12 +106,12 @@ select
     } end as "user",
     case when class_uid = 3005 then [coalesce(property_name,
         regexp_match(params, '"Name"\s*:\s*"AccessRights"\s*,\s*"Value"\s*:\s*"([^"]*)"')[1], op)] end as privileges,
-    case when class_uid = 3006 then {'uid': TeamGuid, 'name': coalesce(property_name, TeamName,
+    case when class_uid = 3006 then {'uid': json_text(_rest, 'TeamGuid'), 'name': coalesce(property_name, json_text(_rest, 'TeamName'),
         regexp_match(params, '"Name"\s*:\s*"Identity"\s*,\s*"Value"\s*:\s*"([^"]*)"')[1], object_id, 'unknown')} end as "group",
     case when class_uid = 3002 then {'name': coalesce(service_name, 'Microsoft 365'), 'uid': object_id} end as service,
     case when class_uid = 6003 then {'operation': op, 'service': {'name': service_name},
         'request': {'uid': record_id, 'data': coalesce(params, ModifiedProperties)}} end as api,
-    case when class_uid in (6003, 3005) then [{'name': coalesce(object_id, MailboxOwnerUPN), 'data': ModifiedProperties}] end as resources,
+    case when class_uid in (6003, 3005) then [{'name': coalesce(object_id, json_text(_rest, 'MailboxOwnerUPN')), 'data': ModifiedProperties}] end as resources,
     case when class_uid = 6006 then {
         'name': SourceFileName,
         'path': concat_ws('/', nullif(SourceRelativeUrl, ''), SourceFileName),
@@ -121,17 +121,25 @@ select
     } end as file,
     case when class_uid = 6006 then SiteUrl end as share,
     case when class_uid = 4009 then 0 end as direction_id,
-    case when class_uid = 4009 then {'from': coalesce(SendAsUserSmtp, SendOnBehalfOfUserSmtp, MailboxOwnerUPN, user_name),
-        'sender': user_name, 'subject': Item.Subject, 'message_uid': Item.InternetMessageId, 'size': Item.SizeInBytes} end as email,
-    case when class_uid = 2004 then {'uid': coalesce(AlertId, record_id, op), 'title': coalesce(Name, op), 'desc': Comments,
-        'types': case when Category is not null then [Category] end} end as finding_info,
+    case when class_uid = 4009 then {
+        'from': coalesce(json_text(_rest, 'SendAsUserSmtp'), json_text(_rest, 'SendOnBehalfOfUserSmtp'), json_text(_rest, 'MailboxOwnerUPN'), user_name),
+        'sender': user_name, 'subject': json_text(_rest, 'Item.Subject'),
+        'message_uid': json_text(_rest, 'Item.InternetMessageId'), 'size': try_cast(json_text(_rest, 'Item.SizeInBytes') as bigint)} end as email,
+    case when class_uid = 2004 then {'uid': coalesce(json_text(_rest, 'AlertId'), record_id, op), 'title': coalesce(json_text(_rest, 'Name'), op),
+        'desc': json_text(_rest, 'Comments'), 'types': [json_text(_rest, 'Category')]} end as finding_info,
     case when class_uid = 2004 then [{'user': {'name': user_name}, 'data': coalesce(params, ExtendedProperties)}] end as evidences,
     case when class_uid <> 2004 then {'ip': client.ip, 'port': client.port,
         'name': case when client.ip is null and class_uid in (6003, 6006) then 'unknown' end} end as src_endpoint,
-    case when class_uid in (2004, 4009) then null else {'user_agent': coalesce(UserAgent, ClientInfoString)} end as http_request,
+    case when class_uid in (2004, 4009) then null else {'user_agent': coalesce(UserAgent,
+        json_text(_rest, 'ClientInfoString'),
+        case when class_uid = 3002 then regexp_match(ExtendedProperties, '"Name"\s*:\s*"UserAgent"\s*,\s*"Value"\s*:\s*"([^"]+)"')[1] end)} end as http_request,
     {'uid': record_id, 'event_code': op, 'log_name': service_name, 'type': coalesce(RecordType, recordtype),
         'tenant_uid': coalesce(OrganizationId, organizationid), 'original_time': created} as metadata,
-    coalesce('{"ExtendedProperties":' || ExtendedProperties || coalesce(',' || substr(_rest, 2), '}'), _rest) as unmapped,
+    '{' || nullif(concat_ws(',',
+        '"ExtendedProperties":' || case when left(ExtendedProperties, 1) in ('{', '[') then ExtendedProperties end,
+        '"Parameters":' || case when class_uid <> 6003 and left(params, 1) in ('{', '[') then params end,
+        '"ModifiedProperties":' || case when class_uid not in (6003, 3005) and left(ModifiedProperties, 1) in ('{', '[') then ModifiedProperties end,
+        substr(_rest, 2, length(_rest) - 2)), '') || '}' as unmapped,
     _file,
     _row
 from rated

@@ -3,7 +3,7 @@ with cmdlets as (
     select
         *,
         ocsf_endpoint(nullif(ClientIP, ''), null) as client,
-        regexp_match(Parameters, '"Name"\s*:\s*"Identity"\s*,\s*"Value"\s*:\s*"((?:[^"\\]|\\.)*)"')[1] as identity,
+        replace(regexp_match(Parameters, '"Name"\s*:\s*"Identity"\s*,\s*"Value"\s*:\s*"((?:[^"\\]|\\.)*)"')[1], '\\', '\') as identity,
         regexp_match(Parameters, '"Name"\s*:\s*"(?:User|Member|Trustee)"\s*,\s*"Value"\s*:\s*"((?:[^"\\]|\\.)*)"')[1] as target,
         regexp_match(Parameters, '"Name"\s*:\s*"(?:Name|UserPrincipalName|MicrosoftOnlineServicesID|DisplayName)"\s*,\s*"Value"\s*:\s*"((?:[^"\\]|\\.)*)"')[1] as name,
         regexp_match(Parameters, '"Name"\s*:\s*"AccessRights"\s*,\s*"Value"\s*:\s*"([^"]*)"')[1] as rights,
@@ -41,7 +41,8 @@ select
     case when class_uid = 6003 and not regexp_like(Operation, '^(New|Add|Install|Get|Search|Test|Set|Update|Enable|Disable|Start|Stop|Remove|Uninstall)-') then Operation end as activity_name,
     case ResultStatus when 'True' then 1 when 'False' then 2 end as status_id,
     concat_ws(' ', coalesce(nullif(UserId, ''), 'somebody'), Operation, coalesce(identity, name)) as message,
-    {'user': {'name': coalesce(nullif(UserId, ''), 'unknown'), 'uid': UserKey, 'type_id': case when UserId like 'NT AUTHORITY%' then 3 end}} as actor,
+    {'user': {'name': coalesce(nullif(UserId, ''), 'unknown'), 'uid': UserKey,
+        'email_addr': case when UserId like '%@%.%' then UserId end, 'type_id': case when UserId like 'NT AUTHORITY%' then 3 end}} as actor,
     case when class_uid = 3005 or (class_uid = 3006 and target is not null) then {'name': target}
         when class_uid = 3001 then {'name': coalesce(name, identity, 'unknown')} end as "user",
     case when class_uid = 3005 then [coalesce(rights, Operation)] end as privileges,

@@ -4,6 +4,7 @@ with classed as (
         *,
         case
             when audit_log_event ~* '^(login|logout|log ?off|admin log)' and "user" is not null then 3002
+            when audit_log_event ~* '^(created|added|new|updated|edited|modified|deleted|removed) .*\b(admin|user)$' and supporting_data.data_type = 'user' then 3001
             when audit_log_event is not null then 3004
             when (alert = 'yes' or type = 'alert' or alert_type is not null) and _id is not null then 2004
             when url is not null or app is not null then 4002
@@ -11,6 +12,10 @@ with classed as (
         end as class_uid,
         {'name': "user", 'email_addr': case when "user" like '%@%.%' then "user" end} as who,
         regexp_match(supporting_data.data_values[1], '^[0-9a-fA-F]*[.:][0-9a-fA-F.:]+$')[1] as admin_ip,
+        -- What was changed: an address before it is the administrator's, a status and a method are those of the API.
+        case when audit_log_event ilike 'rest api%' then supporting_data.data_values[3]
+            when supporting_data.data_values[1] ~ '^[0-9a-fA-F]*[.:][0-9a-fA-F.:]+$' then supporting_data.data_values[2]
+            else supporting_data.data_values[1] end as object_name,
         lower(coalesce(action, '')) as verdict,
         _file, _row, _rest
     from input
@@ -23,6 +28,7 @@ events as (
             when class_uid = 3002 then case when audit_log_event ~* 'log ?(out|off)' then 2 else 1 end
             when class_uid = 2004 then 1
             when class_uid = 4002 then 99
+            when class_uid = 3001 then case when audit_log_event ~* '^(created|added|new)' then 1 when audit_log_event ~* '^(deleted|removed)' then 6 else 99 end
             when audit_log_event ~* '^(created|added|new)' then 1
             when audit_log_event ~* '^(updated|edited|modified|changed|enabled|disabled|applied|reset)' then 3
             when audit_log_event ~* '^(deleted|removed|revoked)' then 4
@@ -41,15 +47,16 @@ select
     coalesce(ocsf_severity_id(severity), case when class_uid = 2004 then 3 else 1 end) as severity_id,
     case when class_uid = 3002 then case when audit_log_event ~* 'fail|invalid|denied' then 2 else 1 end end as status_id,
     {'user': who} as actor,
-    case when class_uid = 3002 then who end as user,
+    case class_uid when 3002 then who
+        when 3001 then {'name': coalesce(object_name, 'unknown'), 'email_addr': case when object_name like '%@%.%' then object_name end} end as user,
     case class_uid when 4002 then ocsf_endpoint(srcip, NULL) when 2004 then NULL else ocsf_endpoint(admin_ip, NULL) end as src_endpoint,
     case when class_uid = 3002 then {'name': 'Netskope'} end as service,
-    case when class_uid = 3004 then {'name': coalesce(supporting_data.data_values[1], audit_log_event, type, 'unknown'), 'type': supporting_data.data_type} end as entity,
+    case when class_uid = 3004 then {'name': coalesce(object_name, audit_log_event, type, 'unknown'), 'type': supporting_data.data_type} end as entity,
     case when class_uid = 4002 then {'url': ocsf_url(url), 'user_agent': useragent} end as http_request,
     case when class_uid = 4002 then ocsf_endpoint(coalesce(dstip, dsthost), dstport) end as dst_endpoint,
     case when class_uid = 4002 then app end as app_name,
     case when class_uid = 4002 then {'bytes': numbytes, 'bytes_out': client_bytes, 'bytes_in': server_bytes} end as traffic,
-    case when class_uid in (2004, 4002) and hostname is not null then {'hostname': hostname, 'os': {'name': os, 'type_id': 0}, 'type_id': 0} end as device,
+    case when class_uid in (2004, 4002) and hostname is not null then {'hostname': hostname, 'os': {'name': os, 'type_id': case when os ilike 'windows%' then 100 when os ilike 'mac%' then 300 when os ilike 'linux%' then 200 else 0 end}, 'type_id': 0} end as device,
     case when class_uid in (2004, 4002) then case when verdict ~ 'block|deny|quarantine' then 2 when verdict ~ 'allow|bypass|proceed' then 1 when verdict <> '' then 99 end end as action_id,
     case when class_uid in (2004, 4002) and verdict !~ 'block|deny|quarantine|allow|bypass|proceed' then action end as action,
     case when class_uid in (2004, 4002) then {'name': policy} end as policy,

@@ -11,7 +11,7 @@ with parsed as (
         regexp_match(message, '^Group (created|deleted): "([^"]*)"') as grp,
         regexp_match(message, '^File (?:with id "[^"]*" )?(accessed|created|deleted|updated|written to|renamed|copied|shared|unshared|restored)\w*\b[^"]*"([^"]*)"') as file,
         regexp_match(message, '^The (?:file|folder) "([^"]*)".* has been (shared|unshared)') as shared,
-        _rest, _file, _row
+        _raw, _rest, _file, _row
     from input
 ),
 
@@ -65,9 +65,8 @@ select
     case when class_uid <> 0 then {'http_method': case when method in ('GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH') then method end,
         'url': ocsf_url(url), 'user_agent': nullif(userAgent, '--')} end as http_request,
     {'uid': reqId, 'log_name': app, 'log_level': cast(level as text), 'log_version': version, 'original_time': logged} as metadata,
-    case when class_uid <> 0 then _rest
-        else '{' || concat_ws(',', '"remoteAddr":"' || replace(remoteAddr, '"', '') || '"', '"user":"' || replace(who, '"', '') || '"', nullif(substr(_rest, 2, length(_rest) - 2), '')) || '}'
-    end as unmapped,
+    case when class_uid = 0 then _raw end as raw_data,
+    _rest as unmapped,
     _file,
     _row
 from classified

@@ -17,25 +17,35 @@ with lines as (
 requests as (
     select
         *,
-        regexp_match(request_line, '^(\S+) (.*?)(?: (HTTP/[\d.]+))?$') as parts,
+        -- Method, target and, behind the last blank, the version.
+        case when strpos(request_line, ' ') > 1 then split_part(request_line, ' ', 1) end as verb,
+        case when starts_with(split_part(request_line, ' ', -1), 'HTTP/') then split_part(request_line, ' ', -1) end as version,
         case
             when remote_addr is not null or (address is not null and request_line is not null) then 4002
             when level in ('error', 'err', 'crit', 'alert', 'emerg') then 6008
             else 0
         end as class_uid
     from lines
+),
+
+targets as (
+    select
+        *,
+        ocsf_http_activity_id(verb) as method,
+        case when verb is not null
+            then substr(request_line, length(verb) + 2, length(request_line) - length(verb) - 1 - coalesce(length(version) + 1, 0)) end as target
+    from requests
 )
 
 select
     coalesce(time_local, error_time) as time,
     class_uid,
     case
-        when class_uid = 4002 then coalesce(ocsf_http_activity_id(regexp_match(parts[1], '^[A-Z_-]+$')[1]), 0)
+        when class_uid = 4002 then case when method <> 99 then method when regexp_like(verb, '^[A-Z_-]+$') then 99 else 0 end
         when class_uid = 6008 then 1
         else 0
     end as activity_id,
-    case when class_uid = 4002 and ocsf_http_activity_id(regexp_match(parts[1], '^[A-Z_-]+$')[1]) = 99 then parts[1] end
-        as activity_name,
+    case when class_uid = 4002 and method = 99 and regexp_like(verb, '^[A-Z_-]+$') then verb end as activity_name,
     case
         when level in ('warn', 'warning') then 2
         when level in ('error', 'err') then 3
@@ -47,21 +57,22 @@ select
         when status >= 400 or class_uid = 6008 or (class_uid = 4002 and error is not null) then 2
     end as status_id,
     cast(status as varchar) as status_code,
-    error as message,
+    coalesce(error, concat_ws(' ', request_line, cast(status as varchar))) as message,
     case when class_uid = 4002 then {
-        'ip': address.ip, 'hostname': address.hostname, 'port': address.port, 'owner': {'name': user_name}
+        'ip': address.ip, 'hostname': address.hostname, 'port': address.port
     } end as src_endpoint,
+    {'user': {'name': user_name}} as actor,
     case when class_uid = 4002 then {'hostname': host.hostname, 'ip': host.ip, 'port': host.port} end as dst_endpoint,
     case
         when class_uid = 4002 then {
-            'http_method': regexp_match(parts[1], '^(CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE)$')[1],
+            'http_method': case when method <> 99 then upper(verb) end,
             'url': {
-                'url_string': coalesce(parts[2], nullif(request_line, '')),
+                'url_string': coalesce(target, nullif(request_line, '')),
                 'hostname': coalesce(host.hostname, host.ip),
-                'path': split_part(parts[2], '?', 1),
-                'query_string': substr(parts[2], length(split_part(parts[2], '?', 1)) + 2)
+                'path': split_part(target, '?', 1),
+                'query_string': substr(target, length(split_part(target, '?', 1)) + 2)
             },
-            'version': parts[3],
+            'version': version,
             'referrer': nullif(referer, '-'),
             'user_agent': nullif(user_agent, '-'),
             'x_forwarded_for': case
@@ -79,4 +90,4 @@ select
     case when trim(more) <> '' then _raw end as raw_data,
     _file,
     _row
-from requests
+from targets

@@ -6,7 +6,7 @@ with classed as (
         case
             when type in ('user.login', 'user.logout', 'user.login_failed') then 3002
             when type like 'user.%' then 3001
-            when nullif(ip_address, '') is null then 3004
+            when ocsf_endpoint(ip_address, NULL) is null then 3004
             else 6003
         end as class_uid,
         {'uid': actor.id, 'name': coalesce(actor.person.email, actor.type), 'email_addr': actor.person.email} as who,

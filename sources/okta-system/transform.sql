@@ -1,48 +1,161 @@
--- One row per event: actor, client, outcome and the first target as columns, all targets as a list.
+-- One row per event. What happened to users, their privileges and groups, and logins, have classes of their own; all else
+-- is what somebody did in Okta. `target`, `debugContext` and what else is not named here are in `_rest`.
 with events as (
-    select *, target[1] as first_target, _file, _row
+    select
+        uuid, published, eventType, severity, displayMessage, actor, client, securityContext, outcome,
+        json_text(_rest, 'target') as targets,
+        -- Class and activity in one number, as in `type_uid`.
+        case
+            when eventType like 'user.authentication.%' then case when eventType = 'user.authentication.slo' then 300202 else 300201 end
+            when eventType like 'user.session.impersonation.%' then 300207
+            when eventType like 'user.mfa.factor.%' then case split_part(eventType, '.', 4)
+                when 'activate' then 300110 when 'unsuspend' then 300110
+                when 'deactivate' then 300111 when 'reset_all' then 300111 when 'suspend' then 300111 else 300199 end
+            when eventType like 'user.account.privilege.%' then case split_part(eventType, '.', 4) when 'grant' then 300501 when 'revoke' then 300502 else 300599 end
+            when eventType like 'user.account.%' then case split_part(eventType, '.', 3)
+                when 'update_password' then 300103 when 'reset_password' then 300104 when 'expire_password' then 300104
+                when 'lock' then 300109 when 'unlock' then 300112 when 'unlock_by_admin' then 300112 else 300199 end
+            when eventType like 'user.lifecycle.%' then case split_part(eventType, '.', 3)
+                when 'create' then 300101 when 'activate' then 300102 when 'reactivate' then 300102 when 'unsuspend' then 300102
+                when 'deactivate' then 300105 when 'suspend' then 300105 when 'delete' then 300106 else 300199 end
+            when eventType like 'group.%' then case eventType
+                when 'group.privilege.grant' then 300601 when 'group.privilege.revoke' then 300602
+                when 'group.user_membership.add' then 300603 when 'group.user_membership.remove' then 300604
+                when 'group.lifecycle.delete' then 300605 when 'group.lifecycle.create' then 300606 else 300699 end
+            else case eventType
+                when 'user.session.start' then 300201 when 'user.session.end' then 300202 when 'user.session.clear' then 300202
+                when 'policy.evaluate_sign_on' then 300206 when 'user.mfa.attempt_bypass' then 300299
+                when 'application.user_membership.add' then 300501 when 'application.user_membership.remove' then 300502
+                else case split_part(eventType, '.', -1)
+                    when 'create' then 600301 when 'add' then 600301 when 'generate' then 600301
+                    when 'access_admin_app' then 600302 when 'download' then 600302 when 'view' then 600302 when 'export' then 600302
+                    when 'update' then 600303 when 'activate' then 600303 when 'deactivate' then 600303 when 'enable' then 600303 when 'disable' then 600303
+                    when 'delete' then 600304 when 'remove' then 600304 when 'revoke' then 600304
+                    else 600399
+                end
+            end
+        end as kind,
+        _rest, _file, _row
     from input
+),
+
+classed as (
+    select
+        *,
+        kind / 100 as class,
+        kind % 100 as activity,
+        case when kind < 600000 then case
+            when json_text(targets, '[0].type') = 'User' then json_text(targets, '[0]')
+            when json_text(targets, '[1].type') = 'User' then json_text(targets, '[1]')
+            when json_text(targets, '[2].type') = 'User' then json_text(targets, '[2]')
+            when json_text(targets, '[0].type') = 'AppUser' then json_text(targets, '[0]')
+        end end as target_user,
+        -- A group, or the application.
+        case when kind < 600000 then case
+            when json_text(targets, '[0].type') in ('UserGroup', 'AppInstance') then json_text(targets, '[0]')
+            when json_text(targets, '[1].type') in ('UserGroup', 'AppInstance') then json_text(targets, '[1]')
+            when json_text(targets, '[2].type') in ('UserGroup', 'AppInstance') then json_text(targets, '[2]')
+        end end as target_group,
+        case when kind in (300501, 300502, 300601, 300602) then coalesce(
+            json_text(_rest, 'debugContext.debugData.privilegeGranted'), json_text(_rest, 'debugContext.debugData.privilegeRevoked')
+        ) end as privilege,
+        coalesce(nullif(actor.alternateId, 'unknown'), actor.id, 'unknown') as login
+    from events
 )
 
 select
-    published as event_time,
-    uuid as event_id,
-    eventType as event_type,
-    displayMessage as event_message,
-    severity,
-    lower(outcome.result) as outcome,
-    outcome.reason as outcome_reason,
-    actor.id as actor_id,
-    actor.type as actor_type,
-    actor.alternateId as actor_login,
-    actor.displayName as actor_name,
-    client.ipAddress as source_ip,
-    client.geographicalContext.country as source_country,
-    client.geographicalContext.state as source_state,
-    client.geographicalContext.city as source_city,
-    client.geographicalContext.geolocation.lat as source_latitude,
-    client.geographicalContext.geolocation.lon as source_longitude,
-    client.zone as source_zone,
-    securityContext.asNumber as source_as_number,
-    securityContext.asOrg as source_as_org,
-    securityContext.isProxy as source_is_proxy,
-    client.device as client_device,
-    client.userAgent.os as client_os,
-    client.userAgent.browser as client_browser,
-    client.userAgent.rawUserAgent as user_agent,
-    first_target.id as target_id,
-    first_target.type as target_type,
-    first_target.alternateId as target_login,
-    first_target.displayName as target_name,
-    target as targets,
-    authenticationContext.credentialType as credential_type,
-    authenticationContext.externalSessionId as session_id,
-    transaction.type as transaction_type,
-    transaction.id as transaction_id,
-    debugContext.debugData['requestUri'] as request_uri,
-    cast(debugContext.debugData['threatSuspected'] = 'true' as boolean) as threat_suspected,
-    debugContext.debugData as debug_data,
-    now() as processed_at,
+    published as time,
+    class as class_uid,
+    activity as activity_id,
+    case when activity = 99 then coalesce(eventType, 'unknown') end as activity_name,
+    ocsf_severity_id(severity) as severity_id,
+    case when outcome.result in ('SUCCESS', 'ALLOW') then 1 when outcome.result in ('FAILURE', 'DENY') then 2 when outcome.result is null then 0 else 99 end
+        as status_id,
+    case when outcome.result not in ('SUCCESS', 'ALLOW', 'FAILURE', 'DENY') then outcome.result end as status,
+    outcome.result as status_code,
+    outcome.reason as status_detail,
+    displayMessage as message,
+    {
+        'uid': uuid, 'event_code': eventType, 'log_level': severity, 'correlation_uid': json_text(_rest, 'transaction.id')
+    } as metadata,
+    {
+        'user': {
+            'uid': actor.id,
+            'type': actor.type,
+            'name': login,
+            'display_name': actor.displayName,
+            'email_addr': case when actor.alternateId like '%_@_%' then actor.alternateId end
+        },
+        'session': {'uid': json_text(_rest, 'authenticationContext.externalSessionId')},
+        'app_uid': client.id
+    } as actor,
+    case
+        when class = 3002 or (class in (3001, 3005) and target_user is null) then {
+            'uid': actor.id, 'type': actor.type, 'name': login, 'display_name': actor.displayName,
+            'email_addr': case when actor.alternateId like '%_@_%' then actor.alternateId end
+        }
+        when target_user is not null then {
+            'uid': json_text(target_user, 'id'), 'type': json_text(target_user, 'type'),
+            'name': nullif(json_text(target_user, 'alternateId'), 'unknown'), 'display_name': json_text(target_user, 'displayName'),
+            'email_addr': case when json_text(target_user, 'alternateId') like '%_@_%' then json_text(target_user, 'alternateId') end
+        }
+    end as "user",
+    case when class = 3002 then {'name': coalesce(json_text(target_group, 'displayName'), 'Okta'), 'uid': json_text(target_group, 'id')} end as service,
+    case when eventType = 'user.authentication.auth_via_mfa' then true end as is_mfa,
+    case when class = 3006 then {
+        'name': coalesce(json_text(target_group, 'displayName'), 'unknown'), 'uid': json_text(target_group, 'id')
+    } end as "group",
+    case
+        when class = 3005 then string_to_array(coalesce(privilege, json_text(target_group, 'displayName'), 'unknown'), ', ')
+        when class = 3006 then string_to_array(privilege, ', ')
+    end as privileges,
+    case when class = 6003 then {'operation': coalesce(eventType, 'unknown'), 'service': {'name': 'Okta'}} end as api,
+    case when class = 6003 and targets is not null then [
+        {'uid': json_text(targets, '[0].id'), 'type': json_text(targets, '[0].type'), 'name': json_text(targets, '[0].displayName')},
+        {'uid': json_text(targets, '[1].id'), 'type': json_text(targets, '[1].type'), 'name': json_text(targets, '[1].displayName')},
+        {'uid': json_text(targets, '[2].id'), 'type': json_text(targets, '[2].type'), 'name': json_text(targets, '[2].displayName')}
+    ] end as resources,
+    {
+        'ip': client.ipAddress,
+        'name': case when client.ipAddress is null and class = 6003 then 'unknown' end,
+        'zone': nullif(client.zone, 'null'),
+        'type': nullif(client.device, 'Unknown'),
+        'type_id': case client.device when 'Computer' then 2 when 'Mobile' then 5 when 'Tablet' then 4 end,
+        'os': {
+            'name': nullif(client.userAgent.os, 'Unknown'),
+            'type_id': case
+                when client.userAgent.os in ('Unknown', '') then null
+                when client.userAgent.os like 'Windows%' then 100
+                when client.userAgent.os like 'Mac%' then 300
+                when client.userAgent.os = 'Linux' then 200
+                when client.userAgent.os like 'Android%' then 201
+                when client.userAgent.os like 'iOS%' then 301
+                when client.userAgent.os is not null then 99
+            end
+        },
+        'location': {
+            'city': client.geographicalContext.city,
+            'region': client.geographicalContext.state,
+            'country': client.geographicalContext.country,
+            'postal_code': client.geographicalContext.postalCode,
+            'lat': client.geographicalContext.geolocation.lat,
+            'long': client.geographicalContext.geolocation.lon
+        },
+        'autonomous_system': {'number': securityContext.asNumber, 'name': securityContext.asOrg},
+        'isp': securityContext.isp,
+        'domain': securityContext.domain
+    } as src_endpoint,
+    {
+        'user_agent': client.userAgent.rawUserAgent,
+        'url': {'path': split_part(json_text(_rest, 'debugContext.debugData.requestUri'), '?', 1)}
+    } as http_request,
+    case when securityContext.isProxy is null and actor.detailEntry is null then _rest
+        else '{' || concat_ws(',',
+            '"securityContext":{"isProxy":' || cast(securityContext.isProxy as text) || '}',
+            '"actor":{"detailEntry":' || actor.detailEntry || '}',
+            nullif(substr(_rest, 2, length(_rest) - 2), '')
+        ) || '}'
+    end as unmapped,
     _file,
     _row
-from events
+from classed

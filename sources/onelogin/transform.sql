@@ -51,11 +51,14 @@ select
         'operation': coalesce(meaning, concat('event type ', coalesce(cast(event_type_id as varchar), 'unknown'))),
         'request': {'uid': coalesce(uuid, id, 'unknown')}
     } end as api,
-    case when class_uid in (6003, 3005) then [{
-        'name': coalesce(app_name, role_name, group_name, policy_name, user_name),
-        'uid': coalesce(app_id, role_id, group_id, user_id)
-    }] end as resources,
-    {'ip': ocsf_endpoint(ipaddr, null)['ip'], 'name': case when ipaddr is null and class_uid = 6003 then 'unknown' end} as src_endpoint,
+    case when class_uid in (6003, 3005) then [
+        {'name': app_name, 'uid': app_id, 'type': case when coalesce(app_name, app_id) is not null then 'application' end},
+        {'name': role_name, 'uid': role_id, 'type': case when coalesce(role_name, role_id) is not null then 'role' end},
+        {'name': group_name, 'uid': group_id, 'type': case when coalesce(group_name, group_id) is not null then 'group' end},
+        {'name': policy_name, 'uid': cast(null as text), 'type': case when policy_name is not null then 'policy' end},
+        {'name': user_name, 'uid': user_id, 'type': case when coalesce(user_name, user_id) is not null then 'user' end}
+    ] end as resources,
+    {'ip': ocsf_endpoint(ipaddr, null)['ip'], 'name': case when ocsf_endpoint(ipaddr, null)['ip'] is null and class_uid = 6003 then coalesce(nullif(ipaddr, ''), 'unknown') end} as src_endpoint,
     {'uid': coalesce(uuid, id), 'event_code': cast(event_type_id as varchar), 'tenant_uid': account_id, 'original_time': coalesce(event_timestamp, created_at)} as metadata,
     _rest as unmapped,
     _file,

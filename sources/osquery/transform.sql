@@ -72,7 +72,11 @@ select
         'file': case when path <> '' then ocsf_file(path) end,
         'user': {'name': user_name, 'uid': uid}
     } end as process,
-    case when class_uid = 1001 then ocsf_file(target_path) end as file,
+    case when class_uid = 1001 then {
+        'name': ocsf_file(target_path)['name'], 'path': target_path, 'parent_folder': ocsf_file(target_path)['parent_folder'], 'ext': ocsf_file(target_path)['ext'], 'type_id': 1,
+        'size': try_cast(json_text(columns, 'size') as bigint),
+        'hashes': array_compact([ocsf_hash(json_text(columns, 'sha256')), ocsf_hash(json_text(columns, 'sha1')), ocsf_hash(json_text(columns, 'md5'))])
+    } end as file,
     case when class_uid in (3002, 4001) then {
         'ip': ocsf_endpoint(coalesce(json_text(columns, 'local_address'), host), null)['ip'],
         'port': try_cast(json_text(columns, 'local_port') as int)

@@ -41,6 +41,8 @@ select
     case when class_uid = 4009 then ocsf_endpoint(senderIP, NULL) end as src_endpoint,
     case when class_uid = 4012 then messageID end as email_uid,
     case when class_uid = 4012 then ocsf_url(url) end as url,
+    case when class_uid = 4012 then {'user': ocsf_user(recipient[1])} end as actor,
+    case when class_uid = 4012 and clickIP is not null then {'ip': ocsf_endpoint(clickIP)['ip'], 'type_id': 0} end as device,
     case when class_uid <> 0 then case when blocked then 2 when lower(eventType) ~ 'deliver|permit' then 1 else 0 end end as action_id,
     case
         when class_uid = 0 then NULL
@@ -50,7 +52,7 @@ select
         else 0
     end as disposition_id,
     case when class_uid <> 0 then score end as risk_score,
-    case when class_uid <> 0 then coalesce(threat.threatID, threatID) is not null end as is_alert,
+    case when class_uid <> 0 then coalesce(threat.threatID, threat.threat, threatID) is not null end as is_alert,
     case when class_uid <> 0 then {'name': quarantineRule} end as policy,
     _raw as raw_data,
     _rest as unmapped,

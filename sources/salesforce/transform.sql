@@ -38,8 +38,9 @@ select
     case
         when LOGIN_STATUS = 'LOGIN_NO_ERROR' then 1
         when LOGIN_STATUS is not null then 2
-        when coalesce(REQUEST_STATUS, STATUS) in ('S', 'Success') then 1
-        when coalesce(REQUEST_STATUS, STATUS) in ('F', 'U', 'Failed', 'Failure') then 2
+        when coalesce(REQUEST_STATUS, STATUS) in ('S', 'R', 'Success') then 1
+        when coalesce(REQUEST_STATUS, STATUS) in ('F', 'A', 'N', 'Failed', 'Failure') then 2
+        when coalesce(REQUEST_STATUS, STATUS) = 'U' then 0
         when STATUS_CODE between '200' and '399' then 1
         when STATUS_CODE between '400' and '599' then 2
     end as status_id,
@@ -56,11 +57,12 @@ select
         },
         'session': {'uid': case when class_uid = 6003 then coalesce(SESSION_KEY, LOGIN_KEY) end},
         'app_name': coalesce(CONNECTED_APP_NAME, CLIENT_NAME),
-        'app_uid': coalesce(CONNECTED_APP_ID, CLIENT_ID)
+        'app_uid': coalesce(CONNECTED_APP_ID, json_text(_rest, 'CLIENT_ID'))
     } end as actor,
     case when class_uid = 3002 then {
         'name': coalesce(USER_NAME, case when uid is null then 'unknown' end), 'uid': uid,
-        'email_addr': case when USER_NAME like '%@%.%' then USER_NAME end
+        'email_addr': case when USER_NAME like '%@%.%' then USER_NAME end,
+        'type': USER_TYPE, 'type_id': case when USER_TYPE is not null then 99 end
     } end as "user",
     case when class_uid = 3002 then {'uid': coalesce(SESSION_KEY, LOGIN_KEY)} end as session,
     case when class_uid = 3002 then {'name': 'Salesforce', 'uid': ORGANIZATION_ID} end as service,
@@ -69,7 +71,7 @@ select
     case when class_uid = 3002 and nullif(LOGIN_TYPE, '') is not null then 99 end as logon_type_id,
     case when class_uid = 6003 then {
         'operation': concat_ws(' ', EVENT_TYPE, coalesce(METHOD_NAME, METHOD), CONNECTION_TYPE),
-        'version': API_VERSION,
+        'version': json_text(_rest, 'API_VERSION'),
         'request': {'uid': coalesce(REQUEST_ID, 'unknown'), 'flags': case when OAUTH_SCOPES is not null then string_to_array(OAUTH_SCOPES, ' ') end}
     } end as api,
     case when class_uid = 6003 then [{
@@ -78,8 +80,11 @@ select
     }] end as resources,
     case when class_uid = 2004 then {'uid': coalesce(EVENT_IDENTIFIER, REQUEST_ID, EVENT_TYPE), 'title': EVENT_TYPE, 'desc': SUMMARY, 'types': [EVENT_TYPE]} end as finding_info,
     case when class_uid = 2004 then [{'user': {'name': coalesce(USER_NAME, uid), 'uid': uid}, 'src_endpoint': {'ip': ocsf_endpoint(ip, null)['ip']}}] end as evidences,
-    case when class_uid <> 2004 then {'ip': ocsf_endpoint(ip, null)['ip'], 'name': case when ip is null and class_uid = 6003 then 'unknown' end} end as src_endpoint,
-    case when class_uid <> 2004 then {'user_agent': coalesce(USER_AGENT, BROWSER_TYPE)} end as http_request,
+    case when class_uid <> 2004 then {'ip': ocsf_endpoint(ip, null)['ip'], 'name': case when ocsf_endpoint(ip, null)['ip'] is null and class_uid = 6003 then coalesce(nullif(ip, ''), 'unknown') end} end as src_endpoint,
+    case when class_uid <> 2004 then {
+        'user_agent': coalesce(USER_AGENT, BROWSER_TYPE),
+        'url': {'path': case when URI like '/%' then split_part(URI, '?', 1) end, 'query_string': case when URI like '/%' then nullif(split_part(URI, '?', 2), '') end}
+    } end as http_request,
     {'uid': REQUEST_ID, 'event_code': EVENT_TYPE, 'tenant_uid': ORGANIZATION_ID, 'original_time': coalesce(TIMESTAMP_DERIVED, TIMESTAMP)} as metadata,
     _rest as unmapped,
     _file,

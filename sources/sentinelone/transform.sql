@@ -79,7 +79,7 @@ select
             'hashes': array_compact([ocsf_hash(file_hash)])}
     }] end as evidences,
     case when class_uid = 6007 then {'uid': coalesce(uuid, id), 'name': 'Full disk scan', 'type_id': 0} end as scan,
-    {'uid': coalesce(uuid, id), 'event_code': cast(kind as text), 'tenant_uid': account, 'original_time': created} as metadata,
+    {'uid': coalesce(uuid, id), 'original_event_uid': id, 'event_code': cast(kind as text), 'tenant_uid': account, 'original_time': created} as metadata,
     case when data is null then _rest else '{"data":' || data || coalesce(',' || substr(_rest, 2), '}') end as unmapped,
     _file,
     _row

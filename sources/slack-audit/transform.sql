@@ -47,10 +47,10 @@ rated as (
                 when action like 'file_downloaded%' then 2 when action = 'file_uploaded' then 1 when action in ('file_shared', 'file_public_link_created') then 12
                 when action in ('file_unshared', 'file_public_link_revoked') then 13 when action like '%deleted' then 4 when action = 'file_opened' then 14 else 99 end
             else case
+                when regexp_like(action, '(deleted|removed|uninstalled|unenrolled|revoked|unapproved)$') then 4
                 when regexp_like(action, '(created|added|installed|approved|enabled|enrolled|invited|accepted)$') then 1
                 when regexp_like(action, '(exported|downloaded|viewed|listed|accessed|started)$') then 2
                 when regexp_like(action, '(updated|changed|modified|converted_to_(public|private)|renamed|transferred|disabled|deactivated|activated|released|archive|unarchive|restricted)$') then 3
-                when regexp_like(action, '(deleted|removed|uninstalled|unenrolled|revoked)$') then 4
                 else 99 end
         end as activity_id
     from classified
@@ -61,7 +61,7 @@ select
     class_uid,
     activity_id,
     case when activity_id = 99 then action end as activity_name,
-    case action when 'user_login' then 1 when 'user_logout' then 1 when 'user_login_failed' then 2 end as status_id,
+    case when action = 'user_login_failed' then 2 when class_uid = 3002 then 1 end as status_id,
     case when class_uid = 2004 then coalesce(ocsf_severity_id(json_text(details, 'severity')), 0) end as severity_id,
     concat_ws(' ', actor_name, action, coalesce(json_text(target, 'email'), json_text(target, 'title'), json_text(target, 'name'))) as message,
     case when class_uid <> 2004 then {
@@ -74,8 +74,9 @@ select
         'session': {'uid': json_text(context, 'session_id')},
         'app_name': json_text(context, 'app.name')
     } end as actor,
-    case when class_uid in (3001, 3002, 3005) or (class_uid = 3006 and json_text(details, 'user.id') is not null) then {
+    case when class_uid in (3001, 3002, 3005) or (class_uid = 3006 and (json_text(details, 'user.id') is not null or regexp_like(action, '_(join|leave)$'))) then {
         'name': coalesce(case when entity_type = 'user' then coalesce(json_text(target, 'email'), json_text(target, 'name')) end, json_text(details, 'user.email'), actor_name, 'unknown'),
+        'email_addr': coalesce(case when entity_type = 'user' then json_text(target, 'email') end, json_text(details, 'user.email')),
         'uid': coalesce(case when entity_type = 'user' then json_text(target, 'id') end, json_text(details, 'user.id'), json_text(who, 'id'))
     } end as "user",
     case when class_uid = 3005 then [coalesce(regexp_match(action, '^role_change_to_(.+)$')[1], json_text(details, 'new_value.role'), case when entity_type = 'role' then json_text(target, 'name') end, action)] end as privileges,
@@ -90,10 +91,10 @@ select
     } end as file,
     case when class_uid = 2004 then {'uid': coalesce(id, action), 'title': action, 'types': [action], 'desc': json_text(details, 'reason')} end as finding_info,
     case when class_uid = 2004 then [{'user': {'name': actor_name, 'uid': json_text(who, 'id')}, 'src_endpoint': {'ip': ocsf_endpoint(ip, null)['ip']}, 'data': entity}] end as evidences,
-    case when class_uid <> 2004 then {'ip': ocsf_endpoint(ip, null)['ip'], 'name': case when ip is null and class_uid in (6003, 6006) then 'unknown' end} end as src_endpoint,
+    case when class_uid <> 2004 then {'ip': ocsf_endpoint(ip, null)['ip'], 'name': case when ocsf_endpoint(ip, null)['ip'] is null and class_uid in (6003, 6006) then coalesce(nullif(ip, ''), 'unknown') end} end as src_endpoint,
     case when class_uid <> 2004 then {'user_agent': json_text(context, 'ua')} end as http_request,
     {'uid': id, 'event_code': action, 'tenant_uid': json_text(context, 'location.id'), 'original_time': date_create} as metadata,
-    '{' || nullif(concat_ws(',', '"entity":' || entity, '"details":' || details, '"context":' || context, substr(_rest, 2, length(_rest) - 2)), '') || '}' as unmapped,
+    '{' || nullif(concat_ws(',', '"entity":' || case when left(entity, 1) in ('{', '[') then entity end, '"details":' || case when left(details, 1) in ('{', '[') then details end, '"context":' || case when left(context, 1) in ('{', '[') then context end, substr(_rest, 2, length(_rest) - 2)), '') || '}' as unmapped,
     _file,
     _row
 from rated

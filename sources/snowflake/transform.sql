@@ -17,7 +17,7 @@ select
         when class_uid = 3002 then 1
         when class_uid = 0 then 99
         when QUERY_TYPE in ('SELECT', 'UNLOAD', 'GET_FILES') then 1
-        when QUERY_TYPE in ('UPDATE', 'MERGE') or QUERY_TYPE like 'ALTER%' or QUERY_TYPE like 'RENAME%' then 2
+        when QUERY_TYPE in ('UPDATE', 'MERGE') or QUERY_TYPE like 'ALTER%' or QUERY_TYPE like 'RENAME%' or QUERY_TYPE in ('GRANT', 'REVOKE') then 2
         when QUERY_TYPE in ('INSERT', 'COPY', 'PUT_FILES', 'MULTI_TABLE_INSERT') then 5
         when QUERY_TYPE like 'CREATE%' or QUERY_TYPE like 'RESTORE%' then 6
         when QUERY_TYPE in ('DELETE', 'TRUNCATE_TABLE', 'REMOVE_FILES') or QUERY_TYPE like 'DROP%' then 7
@@ -30,13 +30,18 @@ select
     ERROR_CODE as status_code,
     ERROR_MESSAGE as status_detail,
     concat_ws(' ', USER_NAME, coalesce(QUERY_TYPE, EVENT_TYPE), coalesce(ERROR_MESSAGE, substr(QUERY_TEXT, 1, 200))) as message,
-    case when class_uid = 6005 then {
-        'user': {'name': coalesce(USER_NAME, 'unknown'), 'groups': case when ROLE_NAME is not null then [{'name': ROLE_NAME, 'type': 'role'}] end},
-        'session': {'uid': SESSION_ID}
-    } end as actor,
+    {
+        'user': {
+            'name': case when class_uid = 6005 then coalesce(USER_NAME, 'unknown') end,
+            'groups': case when class_uid = 6005 and ROLE_NAME is not null then [{'name': ROLE_NAME, 'type': 'role'}] end
+        },
+        'session': {'uid': case when class_uid = 6005 then SESSION_ID end},
+        'app_name': case when class_uid = 3002 then concat_ws(' ', REPORTED_CLIENT_TYPE, REPORTED_CLIENT_VERSION) end
+    } as actor,
     case when class_uid = 3002 then {'name': coalesce(USER_NAME, 'unknown'), 'email_addr': case when USER_NAME like '%@%.%' then USER_NAME end} end as "user",
     case when class_uid = 3002 then {'name': coalesce(CONNECTION, 'Snowflake')} end as service,
-    case when class_uid = 3002 and FIRST_AUTHENTICATION_FACTOR is not null then SECOND_AUTHENTICATION_FACTOR is not null end as is_mfa,
+    -- What was asked for elsewhere, at a single sign-on, is not known here.
+    case when class_uid = 3002 then case when SECOND_AUTHENTICATION_FACTOR is not null then true when FIRST_AUTHENTICATION_FACTOR = 'PASSWORD' then false end end as is_mfa,
     case
         when class_uid = 3002 and SECOND_AUTHENTICATION_FACTOR is not null then [
             {'factor_type': case when FIRST_AUTHENTICATION_FACTOR <> 'PASSWORD' then FIRST_AUTHENTICATION_FACTOR end, 'factor_type_id': case when FIRST_AUTHENTICATION_FACTOR = 'PASSWORD' then 11 else 99 end},
@@ -46,13 +51,12 @@ select
     end as auth_factors,
     case when class_uid = 6005 then {'name': coalesce(DATABASE_NAME, 'unknown'), 'uid': DATABASE_ID, 'type_id': 1} end as database,
     case when class_uid = 6005 then {
-        'uid': QUERY_ID, 'name': coalesce(QUERY_TYPE, 'query'), 'query_string': coalesce(QUERY_TEXT, ''), 'bytes': BYTES_SCANNED
+        'uid': QUERY_ID, 'name': coalesce(QUERY_TYPE, 'query'), 'query_string': coalesce(nullif(QUERY_TEXT, ''), QUERY_TYPE, 'unknown'), 'bytes': BYTES_SCANNED
     } end as query_info,
     case when class_uid = 6005 then TOTAL_ELAPSED_TIME end as duration,
     case when class_uid = 6005 then parse_time(regexp_replace(END_TIME, ' ([+-]\d{4})$', '\1')) end as end_time,
     case when class_uid <> 0 then {
-        'ip': client.ip, 'name': case when client.ip is null and class_uid = 6005 then 'unknown' end,
-        'svc_name': concat_ws(' ', REPORTED_CLIENT_TYPE, REPORTED_CLIENT_VERSION)
+        'ip': client.ip, 'name': case when client.ip is null and class_uid = 6005 then 'unknown' end
     } end as src_endpoint,
     {'uid': coalesce(EVENT_ID, QUERY_ID), 'event_code': coalesce(QUERY_TYPE, EVENT_TYPE), 'original_time': happened,
         'log_name': case class_uid when 3002 then 'LOGIN_HISTORY' when 6005 then 'QUERY_HISTORY' end} as metadata,

@@ -48,7 +48,7 @@ select
     case when activity_id = 99 then event end as activity_name,
     parse_time("time") as time,
     {'uid': uid, 'event_code': code, 'log_name': event, 'tenant_uid': cluster_name, 'original_time': "time"} as metadata,
-    concat_ws(' ', who_name, event, coalesce(name, array_to_string(array_concat([path], argv), ' '), server)) as message,
+    concat_ws(' ', who_name, event, coalesce(name, nullif(array_to_string(array_concat([path], argv), ' '), ''), server)) as message,
     -- The last letter of a code: information, warning (something failed or was refused), error.
     case when code ~* 'E$' then 4 when code ~* 'W$' then 2 else 1 end as severity_id,
     case
@@ -56,10 +56,12 @@ select
         when success = false or code ~* '[WE]$' then 2
         when return_code = 0 then 1
         when return_code <> 0 then 2
+        when code ~* 'I$' then 1
     end as status_id,
     coalesce(error, case when success = false then message end) as status_detail,
-    {'user': who, 'session': {'uid': sid}} as actor,
-    case class_uid when 3002 then who when 3001 then {'name': name, 'email_addr': case when name like '%@%.%' then name end} end as user,
+    {'user': who, 'session': {'uid': sid}, 'process': case when class_uid = 4001 and pid is not null then {'pid': pid, 'name': program} end} as actor,
+    -- Of a session the login on the server, else the Teleport user.
+    case class_uid when 3002 then case when event like 'session.%' and login is not null then {'name': login, 'email_addr': null} else who end when 3001 then {'name': name, 'email_addr': case when name like '%@%.%' then name end} end as user,
     case when class_uid = 3002 then {'uid': sid, 'is_remote': remote is not null} end as session,
     case
         when class_uid = 4001 then ocsf_endpoint(src_addr, NULL)
@@ -70,8 +72,10 @@ select
         when class_uid = 3002 and server is not null then ocsf_endpoint(server, NULL)
     end as dst_endpoint,
     case when class_uid in (3001, 3002, 3004, 6003) then {'user_agent': user_agent} end as http_request,
+    case when class_uid = 3002 then remote is not null end as is_remote,
     case when class_uid = 3002 then {'name': 'Teleport', 'uid': cluster_name} end as service,
-    case when class_uid = 3002 then case method when 'saml' then 5 when 'oidc' then 4 when 'github' then 6 end end as auth_protocol_id,
+    case when class_uid = 3002 and method is not null then case method when 'saml' then 5 when 'oidc' then 4 when 'github' then 6 else 99 end end as auth_protocol_id,
+    case when class_uid = 3002 and method not in ('saml', 'oidc', 'github') then method end as auth_protocol,
     case when class_uid in (1007, 4001) then {'uid': server_id, 'hostname': server_hostname, 'type_id': 1} end as device,
     case when class_uid = 1007 then {
         'pid': pid, 'name': program, 'path': path, 'cmd_line': array_to_string(array_concat([path], argv), ' '),

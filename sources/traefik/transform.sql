@@ -52,14 +52,14 @@ select
         when status >= 400 then 2
     end as status_id,
     cast(status as varchar) as status_code,
-    case when class_uid <> 4002 then concat_ws(': ', coalesce(msg, line), error) end as message,
+    case when class_uid = 4002 then concat_ws(' ', method, target, cast(status as varchar)) else concat_ws(': ', coalesce(msg, line), error) end as message,
     coalesce("Duration" / 1000000, try_cast(clf[14] as bigint)) as duration,
     case when class_uid = 4002 then {
         'ip': peer.ip,
         'hostname': peer.hostname,
-        'port': coalesce(peer.port, "ClientPort"),
-        'owner': {'name': nullif(coalesce("ClientUsername", clf[2]), '-')}
+        'port': coalesce(peer.port, "ClientPort")
     } end as src_endpoint,
+    {'user': {'name': nullif(coalesce("ClientUsername", clf[2]), '-')}} as actor,
     case when class_uid = 4002 then {
         'hostname': host, 'port': "RequestPort", 'svc_name': "entryPointName"
     } end as dst_endpoint,

@@ -3,7 +3,7 @@ with lines as (
     select
         *,
         case when action = 'INFO-EVENTS-LOST' or "src-ip" is null then 0 else 4001 end as class_uid,
-        case path when 'RECEIVE' then 'inbound' when 'SEND' then 'outbound' when 'FORWARD' then 'forward' end as direction,
+        case path when 'RECEIVE' then 'inbound' when 'SEND' then 'outbound' when 'FORWARD' then 'forward' else case when action = 'OPEN-INBOUND' then 'inbound' end end as direction,
         _rest, _file, _row
     from input
 )

@@ -25,7 +25,11 @@ events as (
         -- What was run and how, of the classic log: its data have no names.
         coalesce(array_to_string(Data, chr(10)), json_text(winlog, 'event_data.param1')) as classic,
         coalesce(ContextInfo, json_text(d, 'ContextInfo'), array_to_string(Data, chr(10)), json_text(winlog, 'event_data.param2'), Message, message) as context,
-        Level, winlog, _rest, _raw, _file, _row
+        -- Windows counts from 1 (critical) to 5 (verbose), NXLog from 1 (debug) to 5 (critical), Winlogbeat says it in words.
+        case when SeverityValue is not null then case SeverityValue when '5' then 5 when '4' then 4 when '3' then 3 else 1 end
+            else case lower(coalesce(Level, json_text(log, 'level'), json_text(winlog, 'level'))) when '1' then 5 when 'critical' then 5 when '2' then 4 when 'error' then 4
+                when '3' then 3 when 'warning' then 3 else 1 end end as severity_id,
+        winlog, _rest, _raw, _file, _row
     from records
 ),
 
@@ -61,7 +65,7 @@ select
     parse_time(logged) as time,
     class_uid,
     case when class_uid = 1009 then 1 when event_id = 403 then 4 when class_uid = 6002 then 3 else 0 end as activity_id,
-    case Level when 1 then 5 when 2 then 4 when 3 then 3 else 1 end as severity_id,
+    severity_id,
     case
         when event_id = 4104 and class_uid = 1009 then concat_ws(' ', 'Script block', part, 'of', parts, 'on', host)
         when class_uid = 1009 then concat_ws(' ', 'Pipeline run on', host)

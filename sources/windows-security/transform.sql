@@ -6,7 +6,8 @@ with kinds (id, class, activity, title) as (
         (4768, 3002, 3, 'Kerberos ticket request'), (4769, 3002, 4, 'Kerberos service ticket request'),
         (4770, 3002, 5, 'Kerberos ticket renewal'), (4771, 3002, 6, 'Failed Kerberos pre-authentication'),
         (4776, 3002, 99, 'Credential validation'), (4778, 3002, 99, 'Session reconnect'),
-        (4779, 3002, 99, 'Session disconnect'), (4672, 3003, 1, 'Special privileges assigned'),
+        (4779, 3002, 99, 'Session disconnect'), (4800, 3002, 99, 'Workstation locked'),
+        (4801, 3002, 99, 'Workstation unlocked'), (4672, 3003, 1, 'Special privileges assigned'),
         (4720, 3001, 1, 'User created'), (4722, 3001, 2, 'User enabled'), (4723, 3001, 3, 'Password change'),
         (4724, 3001, 4, 'Password reset'), (4725, 3001, 5, 'User disabled'), (4726, 3001, 6, 'User deleted'),
         (4738, 3001, 99, 'User changed'), (4740, 3001, 9, 'User locked out'), (4741, 3001, 1, 'Computer account created'),
@@ -26,6 +27,7 @@ with kinds (id, class, activity, title) as (
         (4699, 1006, 3, 'Task deleted'), (4700, 1006, 4, 'Task enabled'), (4701, 1006, 5, 'Task disabled'),
         (4702, 1006, 2, 'Task updated'), (4657, 201002, 3, 'Registry value modified'), (4656, 201003, 1, 'Handle requested'),
         (4661, 201003, 1, 'Directory handle requested'), (4663, 201003, 1, 'Object accessed'),
+        (4670, 201003, 1, 'Permissions changed'), (4662, 3004, 2, 'Directory object accessed'),
         (5136, 3004, 3, 'Directory object changed'), (5137, 3004, 1, 'Directory object created'),
         (5139, 3004, 5, 'Directory object moved'), (5141, 3004, 4, 'Directory object deleted'),
         (4719, 3004, 3, 'Audit policy changed')
@@ -49,7 +51,8 @@ events as (
         coalesce(SubjectUserName, json_text(d, 'SubjectUserName')) as SubjectUserName,
         coalesce(SubjectDomainName, json_text(d, 'SubjectDomainName')) as SubjectDomainName,
         coalesce(SubjectLogonId, json_text(d, 'SubjectLogonId')) as SubjectLogonId,
-        coalesce(TargetUserName, json_text(d, 'TargetUserName')) as TargetUserName,
+        coalesce(TargetUserName, json_text(d, 'TargetUserName'), OldTargetUserName, json_text(d, 'OldTargetUserName')) as TargetUserName,
+        coalesce(TargetServerName, json_text(d, 'TargetServerName')) as TargetServerName,
         coalesce(TargetDomainName, json_text(d, 'TargetDomainName')) as TargetDomainName,
         coalesce(TargetUserSid, json_text(d, 'TargetUserSid')) as TargetUserSid,
         coalesce(TargetSid, json_text(d, 'TargetSid')) as TargetSid,
@@ -64,8 +67,14 @@ events as (
         coalesce(ServiceName, json_text(d, 'ServiceName')) as ServiceName,
         coalesce(ServiceFileName, json_text(d, 'ServiceFileName')) as ServiceFileName,
         coalesce(ServiceAccount, json_text(d, 'ServiceAccount')) as ServiceAccount,
+        coalesce(ServiceStartType, json_text(d, 'ServiceStartType')) as ServiceStartType,
+        coalesce(OperationType, json_text(d, 'OperationType')) as OperationType,
+        coalesce(AccountName, json_text(d, 'AccountName')) as AccountName,
+        coalesce(AccountDomain, json_text(d, 'AccountDomain')) as AccountDomain,
+        coalesce(LogonID, json_text(d, 'LogonID')) as LogonID, coalesce(ClientName, json_text(d, 'ClientName')) as ClientName,
+        coalesce(ClientAddress, json_text(d, 'ClientAddress')) as ClientAddress,
         coalesce(TaskName, json_text(d, 'TaskName')) as TaskName,
-        coalesce(TaskContent, json_text(d, 'TaskContent')) as TaskContent,
+        coalesce(TaskContent, TaskContentNew, json_text(d, 'TaskContent'), json_text(d, 'TaskContentNew')) as TaskContent,
         coalesce(NewProcessId, json_text(d, 'NewProcessId')) as NewProcessId,
         coalesce(NewProcessName, json_text(d, 'NewProcessName')) as NewProcessName,
         coalesce(ProcessId, json_text(d, 'ProcessId')) as ProcessId, coalesce(ProcessID, json_text(d, 'ProcessID')) as ProcessID,
@@ -108,8 +117,13 @@ classified as (
         -- Process ids are hexadecimal where an event does not come from the network filter.
         lpad(lower(substr(case when event_id = 4688 then NewProcessId else coalesce(ProcessId, ProcessID) end, 3)), 6, '0') as pid_hex,
         lpad(lower(substr(ProcessId, 3)), 6, '0') as parent_hex,
-        {'name': nullif(SubjectUserName, '-'), 'domain': nullif(SubjectDomainName, '-'), 'uid': nullif(SubjectUserSid, 'S-1-0-0')} as subject,
-        {'name': nullif(TargetUserName, '-'), 'domain': case when event_id <> 4740 then nullif(TargetDomainName, '-') end,
+        -- NXLog knows the subject of a cleared log by its text alone.
+        {'name': coalesce(nullif(SubjectUserName, '-'), case when event_id = 1102 then regexp_match(words, 'Account Name:\s*(\S+)')[1] end),
+            'domain': coalesce(nullif(SubjectDomainName, '-'), case when event_id = 1102 then regexp_match(words, 'Domain Name:\s*(\S+)')[1] end),
+            'uid': coalesce(nullif(SubjectUserSid, 'S-1-0-0'), case when event_id = 1102 then regexp_match(words, 'Security ID:\s*(S-\S+)')[1] end)} as subject,
+        -- Of a session that is taken up again the user is the account; service tickets name `user@REALM`.
+        {'name': case when event_id in (4778, 4779) then AccountName when event_id in (4769, 4770) then split_part(TargetUserName, '@', 1) else nullif(TargetUserName, '-') end,
+            'domain': case when event_id in (4778, 4779) then AccountDomain when event_id <> 4740 then nullif(TargetDomainName, '-') end,
             'uid': nullif(coalesce(TargetUserSid, TargetSid), 'S-1-0-0')} as target
     -- This way round the events stream, in their order.
     from kinds
@@ -120,9 +134,11 @@ processes as (
     select
         *,
         case when class_uid in (1001, 201001) then case when event_id = 4656 and class_uid = 1001 then 14
+                when event_id = 4670 then case class_uid when 1001 then 7 else 6 end
                 when regexp_like(AccessList, '%%1537') then 4
                 when regexp_like(AccessList, '%%44(17|18|33|34)') then 3
                 when regexp_like(AccessList, '%%44(16|19|32|35)') then 2 else 0 end
+            when event_id = 4657 then case OperationType when '%%1904' then 2 when '%%1906' then 4 else 3 end
             else coalesce(activity, 0) end as activity_id,
         case when pid_text like '0x%' then strpos('123456789abcdef', substr(pid_hex, 1, 1)) * 1048576 + strpos('123456789abcdef', substr(pid_hex, 2, 1)) * 65536 + strpos('123456789abcdef', substr(pid_hex, 3, 1)) * 4096 + strpos('123456789abcdef', substr(pid_hex, 4, 1)) * 256 + strpos('123456789abcdef', substr(pid_hex, 5, 1)) * 16 + strpos('123456789abcdef', substr(pid_hex, 6, 1))
             else try_cast(pid_text as bigint) end as pid,
@@ -137,7 +153,7 @@ select
     case when activity_id = 99 then title end as activity_name,
     case when failed then 2 when class_uid > 0 then 1 end as status_id,
     coalesce(nullif(SubStatus, '0x0'), Status) as status_code,
-    concat_ws(' ', title, coalesce(MemberSid, nullif(TargetUserName, '-'), ServiceName, TaskName, CommandLine, nullif(ObjectName, '-'), ShareName,
+    concat_ws(' ', title, coalesce(MemberSid, nullif(TargetUserName, '-'), target['name'], ServiceName, TaskName, CommandLine, nullif(ObjectName, '-'), ShareName,
         ObjectDN, image['path']),
         case when class_uid = 3006 and MemberSid is not null then 'in ' || TargetUserName end,
         'by ' || subject['name'], 'from ' || nullif(IpAddress, '-'), 'on ' || host) as message,
@@ -155,7 +171,7 @@ select
         when class_uid = 3006 then {'name': nullif(MemberName, '-'), 'domain': cast(null as text), 'uid': MemberSid} end as "user",
     case when class_uid = 3006 then target end as "group",
     case when class_uid = 3003 then string_to_array(regexp_replace(trim(PrivilegeList), '\s+', ',', 'g'), ',') end as privileges,
-    case when class_uid = 3002 then {'uid': nullif(TargetLogonId, '0x0')} when class_uid = 3003 then {'uid': SubjectLogonId} end as session,
+    case when class_uid = 3002 then {'uid': nullif(coalesce(TargetLogonId, LogonID), '0x0')} when class_uid = 3003 then {'uid': SubjectLogonId} end as session,
     case when class_uid = 3002 then case when LogonType = '0' then 1 when try_cast(LogonType as int) in (2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13)
         then cast(LogonType as int) end end as logon_type_id,
     case when class_uid = 3002 then LogonType in ('3', '8', '10', '12') end as is_remote,
@@ -163,15 +179,15 @@ select
         when AuthenticationPackageName like 'NTLM%' or event_id = 4776 then 1 end end as auth_protocol_id,
     case when class_uid = 3002 then {'name': ServiceName} end as service,
     case when class_uid in (3002, 4001, 4006) or event_id = 4740 then {
-        'ip': ocsf_endpoint(coalesce(IpAddress, SourceAddress), null)['ip'],
+        'ip': ocsf_endpoint(coalesce(IpAddress, SourceAddress, ClientAddress), null)['ip'],
         'port': nullif(try_cast(coalesce(IpPort, SourcePort) as int), 0),
         -- What a lockout calls a domain is the computer that it came from.
-        'hostname': ocsf_endpoint(case when event_id = 4740 then TargetDomainName else coalesce(WorkstationName, Workstation) end, null)['hostname']
+        'hostname': ocsf_endpoint(case when event_id = 4740 then TargetDomainName else coalesce(WorkstationName, Workstation, ClientName) end, null)['hostname']
     } end as src_endpoint,
     case when class_uid in (3002, 4001, 4006) then {
         'ip': ocsf_endpoint(DestAddress, null)['ip'],
         'port': case when DestAddress is not null then try_cast(DestPort as int) end,
-        'hostname': case when class_uid <> 4001 then host end
+        'hostname': case when event_id = 4648 then coalesce(nullif(nullif(TargetServerName, 'localhost'), '-'), host) when class_uid <> 4001 then host end
     } end as dst_endpoint,
     case when class_uid = 4001 then ocsf_connection(Protocol, Direction) end as connection_info,
     case when class_uid = 4006 then ShareName end as share,
@@ -184,16 +200,22 @@ select
         'user': case when event_id = 4688 and target['name'] is not null then target else subject end
     } end as process,
     case when class_uid = 1008 then channel end as log_name,
-    case when class_uid = 201004 then {'name': ServiceName, 'cmd_line': ServiceFileName, 'service_start_name': ServiceAccount} end as win_service,
+    case when class_uid = 201004 then {'name': ServiceName, 'cmd_line': ServiceFileName, 'service_start_name': ServiceAccount,
+        'service_start_type_id': case when ServiceStartType in ('0', '1', '2', '3', '4') then cast(ServiceStartType as int) + 1 end} end as win_service,
     case when class_uid = 1006 then {'name': TaskName, 'cmd_line': concat_ws(' ', regexp_match(TaskContent, '<Command>([^<]*)')[1],
         regexp_match(TaskContent, '<Arguments>([^<]*)')[1])} end as job,
     case when class_uid = 201001 then {'path': ObjectName} end as reg_key,
     case when class_uid = 201002 then {'name': ObjectValueName, 'path': ObjectName, 'reg_string_data': NewValue} end as reg_value,
-    case when class_uid = 201003 then {'name': coalesce(nullif(ObjectName, '-'), ObjectType), 'type_id': 99, 'type': ObjectType} end as win_resource,
-    case when class_uid = 3004 then {'name': coalesce(ObjectDN, 'Audit policy'), 'type_id': case when ObjectDN is null then 5 else 99 end,
-        'type': coalesce(ObjectClass, 'Policy')} end as entity,
+    case when class_uid = 201003 then {'name': coalesce(nullif(ObjectName, '-'), ObjectType), 'type': ObjectType,
+        'type_id': case ObjectType when 'Directory' then 1 when 'Event' then 2 when 'Timer' then 3 when 'Mutant' then 5 when 'Token' then 8 when 'Thread' then 9
+            when 'Section' then 10 when 'Driver' then 15 when 'SymbolicLink' then 18 when 'Process' then 20 when 'Desktop' then 22 when 'Semaphore' then 28
+            when 'Job' then 29 when 'ALPC Port' then 32 when 'SAM_ALIAS' then 33 when 'SAM_GROUP' then 34 when 'SAM_USER' then 35 when 'SAM_DOMAIN' then 36
+            when 'SAM_SERVER' then 37 else 99 end} end as win_resource,
+    case when class_uid = 3004 then {'name': coalesce(ObjectDN, ObjectName, 'Audit policy'), 'type_id': case when event_id = 4719 then 5 else 99 end,
+        'type': case when event_id = 4719 then 'Policy' else coalesce(ObjectClass, ObjectType, 'Directory object') end} end as entity,
     {'event_code': cast(event_id as text), 'log_name': channel, 'log_provider': provider, 'sequence': record, 'original_time': logged} as metadata,
-    case when class_uid = 0 or winlog is not null then _raw end as raw_data,
+    -- The whole of a task has its triggers and its account.
+    case when class_uid in (0, 1006) or winlog is not null then _raw end as raw_data,
     _rest as unmapped,
     _file,
     _row

@@ -30,6 +30,7 @@ classed as (
             else 6003
         end as class_uid,
         {'uid': coalesce("user".id, service_account.id), 'name': coalesce("user".name, service_account.name), 'full_name': NULL,
+            'email_addr': case when "user".name like '%@%.%' then "user".name when "user".id like '%@%.%' then "user".id end,
             'type_id': case when "user".id is not null then 1 when service_account.id is not null then 4 else 0 end} as who
     from targeted
 ),
@@ -61,7 +62,7 @@ select
     {'user': who} as actor,
     case class_uid
         when 3002 then who
-        when 3001 then {'uid': target_id, 'name': coalesce(target_email, target_name), 'full_name': target_name,
+        when 3001 then {'uid': target_id, 'name': coalesce(target_email, target_name), 'full_name': target_name, 'email_addr': target_email,
             'type_id': case when kind like 'Service%' then 4 else 1 end}
     end as user,
     ocsf_endpoint(ip, NULL) as src_endpoint,

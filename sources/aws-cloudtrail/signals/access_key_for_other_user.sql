@@ -2,18 +2,25 @@
 -- severity: high
 -- technique: T1098.001
 -- A key for someone else outlives a password reset of the account that made it.
+with keys as (
+    select
+        *,
+        coalesce(actor['user']['name'], actor['user']['uid']) as who,
+        json_text(api['request']['data'], 'userName') as key_owner
+    from output
+    where api['operation'] = 'CreateAccessKey'
+        and status_id = 1
+)
+
 select
-    coalesce(actor_name, actor_arn) as entity,
-    event_time as time,
-    coalesce(actor_name, actor_arn, 'someone') || ' created an access key for '
-        || regexp_match(request_parameters, '"userName"\s*:\s*"([^"]+)"')[1]
-        || ' from ' || coalesce(source_ip, source_service, 'an unknown address') as message,
-    regexp_match(request_parameters, '"userName"\s*:\s*"([^"]+)"')[1] as key_owner,
-    actor_arn,
-    source_ip,
-    account_id,
+    who as entity,
+    time,
+    coalesce(who, 'someone') || ' created an access key for ' || key_owner
+        || ' from ' || coalesce(src_endpoint['ip'], src_endpoint['svc_name'], 'an unknown address') as message,
+    key_owner,
+    actor['user']['uid'] as actor_arn,
+    src_endpoint['ip'] as source_ip,
+    cloud['account']['uid'] as account_id,
     _row
-from output
-where event_name = 'CreateAccessKey'
-    and outcome = 'success'
-    and regexp_match(request_parameters, '"userName"\s*:\s*"([^"]+)"')[1] <> coalesce(actor_name, '')
+from keys
+where key_owner <> coalesce(actor['user']['name'], '')

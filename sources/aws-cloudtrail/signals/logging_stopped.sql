@@ -3,25 +3,26 @@
 -- technique: T1562.008
 -- Attempts that were refused count too.
 select
-    coalesce(actor_name, actor_arn, account_id) as entity,
-    event_time as time,
-    coalesce(actor_name, actor_arn, 'someone') || ' called ' || event_name || ' on '
-        || coalesce(split_part(event_source, '.', 1), 'AWS') || ' from '
-        || coalesce(source_ip, source_service, 'an unknown address') || ': ' || outcome as message,
-    event_name,
-    outcome,
-    actor_arn,
-    source_ip,
-    account_id,
-    request_parameters,
+    coalesce(actor['user']['name'], actor['user']['uid'], cloud['account']['uid']) as entity,
+    time,
+    coalesce(actor['user']['name'], actor['user']['uid'], 'someone') || ' called ' || api['operation'] || ' on '
+        || coalesce(split_part(api['service']['name'], '.', 1), 'AWS') || ' from '
+        || coalesce(src_endpoint['ip'], src_endpoint['svc_name'], 'an unknown address') || ': '
+        || case status_id when 1 then 'success' else 'failure' end as message,
+    api['operation'] as event_name,
+    case status_id when 1 then 'success' else 'failure' end as outcome,
+    actor['user']['uid'] as actor_arn,
+    src_endpoint['ip'] as source_ip,
+    cloud['account']['uid'] as account_id,
+    api['request']['data'] as request_parameters,
     _row
 from output
-where event_name in (
+where api['operation'] in (
         'StopLogging', 'DeleteTrail', 'UpdateTrail', 'PutEventSelectors',
         'StopEventDataStoreIngestion', 'DeleteEventDataStore',
         'StopConfigurationRecorder', 'DeleteConfigurationRecorder',
         'DeleteFlowLogs', 'DeleteDetector'
     )
-    and event_source in (
+    and api['service']['name'] in (
         'cloudtrail.amazonaws.com', 'config.amazonaws.com', 'ec2.amazonaws.com', 'guardduty.amazonaws.com'
     )

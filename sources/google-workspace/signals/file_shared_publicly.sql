@@ -6,15 +6,15 @@
 select
     actor['user']['name'] as entity,
     time,
-    concat_ws(' ', actor['user']['name'], 'shared', file.name, 'with', share_type) as message,
+    concat_ws(' ', actor['user']['name'], 'shared', file.name, 'with', json_text(unmapped, 'parameters.visibility')) as message,
     file.name as file_name,
     file.uid as file_id,
-    share_type as visibility,
+    json_text(unmapped, 'parameters.visibility') as visibility,
     src_endpoint.ip as source_ip,
     _row
 from output
 where class_uid = 6006
     and metadata.event_code in ('change_document_visibility', 'change_document_access_scope', 'change_user_access')
-    and share_type in ('people_with_link', 'public_on_the_web')
+    and json_text(unmapped, 'parameters.visibility') in ('people_with_link', 'public_on_the_web')
     and coalesce(json_text(unmapped, 'parameters.visibility_change'), 'external') = 'external'
 qualify row_number() over (partition by _row, file.uid order by time) = 1

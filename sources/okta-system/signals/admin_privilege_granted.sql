@@ -2,15 +2,15 @@
 -- severity: medium
 -- technique: T1098.003
 select
-    coalesce(target_login, target_name, target_id) as entity,
-    event_time as time,
-    coalesce(actor_login, 'someone') || ' granted ' || coalesce(debug_data['privilegeGranted'], 'a privilege')
-        || ' to ' || coalesce(target_login, target_name, 'an unknown target') as message,
-    actor_login,
-    source_ip,
-    debug_data['privilegeGranted'] as privilege,
-    event_type,
+    coalesce("user"['name'], "user"['display_name'], "group"['name'], "user"['uid']) as entity,
+    time,
+    coalesce(actor['user']['name'], 'someone') || ' granted ' || coalesce(array_to_string(privileges, ', '), 'a privilege')
+        || ' to ' || coalesce("user"['name'], "user"['display_name'], "group"['name'], 'an unknown target') as message,
+    actor['user']['name'] as actor_login,
+    src_endpoint['ip'] as source_ip,
+    array_to_string(privileges, ', ') as privilege,
+    metadata['event_code'] as event_type,
     _row
 from output
-where event_type in ('user.account.privilege.grant', 'group.privilege.grant')
-    and outcome = 'success'
+where metadata['event_code'] in ('user.account.privilege.grant', 'group.privilege.grant')
+    and status_id = 1

@@ -2,16 +2,17 @@
 -- severity: high
 -- technique: T1556.006
 select
-    coalesce(target_login, target_name, actor_login) as entity,
-    event_time as time,
-    coalesce(actor_login, 'someone') || ' removed a factor of ' || coalesce(target_login, target_name, 'an unknown user')
-        || ' from ' || coalesce(source_ip, 'an unknown address') as message,
-    actor_login,
-    source_ip,
-    source_country,
-    event_type,
-    outcome_reason,
+    coalesce("user"['name'], "user"['display_name'], resources[1]['name'], actor['user']['name']) as entity,
+    time,
+    coalesce(actor['user']['name'], 'someone') || ' removed a factor of '
+        || coalesce("user"['name'], "user"['display_name'], resources[1]['name'], 'an unknown user')
+        || ' from ' || coalesce(src_endpoint['ip'], 'an unknown address') as message,
+    actor['user']['name'] as actor_login,
+    src_endpoint['ip'] as source_ip,
+    src_endpoint['location']['country'] as source_country,
+    metadata['event_code'] as event_type,
+    status_detail as outcome_reason,
     _row
 from output
-where event_type in ('user.mfa.factor.deactivate', 'user.mfa.factor.reset_all', 'system.mfa.factor.deactivate')
-    and outcome = 'success'
+where metadata['event_code'] in ('user.mfa.factor.deactivate', 'user.mfa.factor.reset_all', 'system.mfa.factor.deactivate')
+    and status_id = 1
