@@ -59,13 +59,35 @@ pub fn mmdb(kind: &str, networks: &[(&str, Value)]) -> Vec<u8> {
     bytes.extend([0; 16]);
     bytes.extend(data);
     bytes.extend(MARKER);
-    let about = json!({
-        "node_count": count, "record_size": 32, "ip_version": 6, "database_type": kind, "languages": ["en"],
-        "binary_format_major_version": 2, "binary_format_minor_version": 0, "build_epoch": 1_704_164_645,
-        "description": {"en": "made by a test"},
-    });
-    add_value(&mut bytes, &about);
+    add_description(&mut bytes, kind, count as u32);
     bytes
+}
+
+/// What a database says of itself. Its numbers have the widths that the format gives them.
+fn add_description(bytes: &mut Vec<u8>, kind: &str, nodes: u32) {
+    let texts = json!({"database_type": kind, "languages": ["en"], "description": {"en": "made by a test"}});
+    let texts = texts.as_object().expect("an object");
+    let shorts = [
+        ("record_size", 32),
+        ("ip_version", 6),
+        ("binary_format_major_version", 2),
+        ("binary_format_minor_version", 0),
+    ];
+    add_control(bytes, 7, texts.len() + shorts.len() + 2);
+    for (name, value) in texts {
+        add_value(bytes, &Value::from(name.as_str()));
+        add_value(bytes, value);
+    }
+    for (name, number) in shorts {
+        add_value(bytes, &Value::from(name));
+        add_control(bytes, 5, 2);
+        bytes.extend(u16::to_be_bytes(number));
+    }
+    add_value(bytes, &Value::from("node_count"));
+    add_value(bytes, &Value::from(nodes));
+    add_value(bytes, &Value::from("build_epoch"));
+    add_control(bytes, 9, 8);
+    bytes.extend(1_704_164_645_u64.to_be_bytes());
 }
 
 fn add_value(bytes: &mut Vec<u8>, value: &Value) {

@@ -157,6 +157,7 @@ impl Documents {
                 Ok(())
             }
             b'{' => self.value(place, record, window, rows),
+            b'"' if self.paths.holds_records(place) => record_in_text(record, window, rows),
             b'[' if !self.paths.holds_records(place) => self.value(place, record, window, rows),
             _ => refuse_item(window, rows),
         }
@@ -202,9 +203,11 @@ impl Documents {
             let rest = &bytes[at..];
             let (key, value) = member_head(rest)?;
             let key = key.of(rest);
-            let leads_on = self.paths.member(TOP, key.bytes, key.kind).is_some();
-            if leads_on && matches!(rest[value], b'[' | b'{' | b'n') {
-                return Ok(true);
+            if let Some(place) = self.paths.member(TOP, key.bytes, key.kind) {
+                let is_text = self.paths.holds_records(place) && rest[value..].starts_with(b"\"{");
+                if is_text || matches!(rest[value], b'[' | b'{' | b'n') {
+                    return Ok(true);
+                }
             }
             let (_, end) = scan::value(rest, value, usize::MAX)?;
             at = skip_whitespace(bytes, at + end);
@@ -277,6 +280,7 @@ impl Documents {
                 window.consume(1);
                 self.push(Frame::Array { place, items: false }, window, rows)
             }
+            b'"' if self.paths.holds_records(place) => record_in_text(record, window, rows),
             _ => refuse_item(window, rows),
         }
     }
@@ -479,6 +483,45 @@ fn refuse_line(window: &mut Window, rows: &mut Rows) -> Result<()> {
     refuse(Stop::Malformed(0, "`{` or `[` was expected"), 0, window.offset(), raw, rows);
     window.consume(line.next);
     Ok(())
+}
+
+/// The text at hand holds a record: its JSON stands in it once more escaped, as CloudWatch Logs wraps events.
+fn record_in_text(reader: &mut RecordReader, window: &mut Window, rows: &mut Rows) -> Result<()> {
+    let (max, offset) = (rows.limits.record_bytes_max, window.offset());
+    let (span, end) = loop {
+        match scan::value(window.bytes(), 0, usize::MAX) {
+            Ok((_, end)) if end > max => return refuse_long(window, rows),
+            Ok(found) => break found,
+            Err(Stop::Incomplete) if window.bytes().len() > max => return refuse_long(window, rows),
+            Err(Stop::Incomplete) if window.grow()? => {}
+            Err(_) => return refuse_item(window, rows),
+        }
+    };
+    let text = span.of(window.bytes());
+    let mut record = Vec::with_capacity(text.bytes.len());
+    match text.kind {
+        Kind::Escaped => text::unescape(text.bytes, &mut record),
+        _ => record.extend_from_slice(text.bytes),
+    }
+    window.consume(end);
+    let start = skip_whitespace(&record, 0);
+    let scanned = match record.get(start) {
+        Some(b'{') => reader.scan(&record, start, rows),
+        _ => Err(Stop::Malformed(start, "`{` was expected")),
+    };
+    match scanned {
+        Ok(end) if skip_whitespace(&record, end) == record.len() => {
+            reader.emit(&record, start, end, Some(offset), rows)
+        }
+        Ok(end) => {
+            refuse(Stop::Malformed(end, "more follows the record in its text"), start, offset, &record, rows);
+            Ok(())
+        }
+        Err(stop) => {
+            refuse(stop, start, offset, &record, rows);
+            Ok(())
+        }
+    }
 }
 
 /// Rejects an item that is not an object.

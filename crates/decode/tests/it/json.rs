@@ -95,6 +95,38 @@ fn records_under_several_paths_come_in_order() {
 }
 
 #[test]
+fn records_stand_in_text() {
+    let envelope = |texts: &[&str]| {
+        let items: Vec<_> = texts.iter().map(|text| serde_json::json!({"id": "7", "message": text, "at": 1})).collect();
+        serde_json::json!({"messageType": "DATA_MESSAGE", "logEvents": items}).to_string()
+    };
+    let text = [
+        envelope(&["{\"a\":1,\"b\":\"\\\"x\\\"\"}", " {\"a\":2} "]),
+        r#"{"a":3}{"logEvents":{"message":"{\u0022a\":4}"}}{"detail":"{}"}{"detail":"{\"a\":5}"}{"a":6,"detail":"x"}"#.to_owned(),
+        envelope(&["no record", "{\"a\":7}", "{\"a\":8} {}", "{\"a\":", "[]"]),
+    ];
+    let paths = under_all(&["logEvents.message", "detail"]);
+    let decoded = decode(request(paths, columns("a: int; b: text")), text.concat().as_bytes());
+    let rows = [
+        r#"{"a":1,"b":"\"x\""}"#,
+        r#"{"a":2}"#,
+        r#"{"a":3}"#,
+        r#"{"a":4}"#,
+        "{}",
+        r#"{"a":5}"#,
+        r#"{"a":6}"#,
+        r#"{"a":7}"#,
+    ];
+    let rejects = [
+        "7 bad_json: no record",
+        "9 bad_json: {\"a\":8} {}",
+        "10 bad_json: {\"a\":",
+        "11 not_an_object: []",
+    ];
+    assert_decoded(&decoded, &rows, &rejects);
+}
+
+#[test]
 fn marks_and_separators_stand_between_documents() {
     for text in [
         "\u{feff}{\"a\":1}\n\u{feff}{\"a\":2}\n",

@@ -24,14 +24,17 @@ fn query(pond: &Path, sql: &str) -> Vec<Value> {
     Ran::of(millpond(pond, &["query", "--json", sql]).output().expect("millpond")).ok().json_lines()
 }
 
-/// What a lake tells of the demo: rows of each table, signals, files by end. Lists are looked into, because chDB cannot tell
-/// one that is empty from NULL.
+/// What a lake tells of the demo: rows of each table, signals, files by end.
 fn told(pond: &Path) -> Vec<Vec<Value>> {
     [
-        "select count(*) as rows, count(distinct event_id) as ids, count(mfa_authenticated) as mfa, count(resources) as r from aws_cloudtrail",
-        "select count(*) as rows, sum(bytes) as bytes, count(direction) as directions from aws_vpcflow",
-        "select count(*) as rows, count(target_id) as targets, count(targets) as lists, count(debug_data) as maps from okta_system",
-        "select count(*) as rows, sum(bytes_sent) as bytes, count(tunnel_parents[1]) as tunnels from zeek_conn",
+        "select count(*) as rows, count(distinct metadata['uid']) as ids, count(actor['session']['is_mfa']) as mfa, count(resources) as r, \
+         count(unmapped) as rest, count(\"user\") as users, sum(type_uid) as types from aws_cloudtrail",
+        "select count(*) as rows, sum(traffic['bytes']) as bytes, sum(connection_info['direction_id']) as directions, sum(type_uid) as types \
+         from aws_vpcflow",
+        "select count(*) as rows, count(\"user\") as users, count(unmapped) as rest, sum(type_uid) as types, count(src_endpoint['ip']) as ips \
+         from okta_system",
+        "select count(*) as rows, sum(traffic['bytes_out']) as bytes, sum(connection_info['direction_id']) as directions, sum(type_uid) as types \
+         from zeek_conn",
         "select rule, entity, message, \"time\" from signals order by \"time\", rule, message",
         "select reason, count(*) as rows from quarantine group by reason order by reason",
         "select status, count(*) as files, sum(rows_in) as rows_in, sum(rows_out) as rows_out, sum(deduplicated) as d, \
