@@ -41,6 +41,8 @@ const HINT: &str = "`bench [--quick] [--only millpond|duckdb] [--case NAME]`, or
 const STAGES: &str = "stages";
 /// What `--case` calls the engines.
 const ENGINES: &str = "engines";
+/// The case that runs every shipped pack.
+const PACKS: &str = "packs";
 
 /// What a measurement needs.
 struct Bench {
@@ -69,8 +71,15 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
         report::write(Part::Sigma, &table)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let bench = prepare(&options)?;
     let case = options.case.as_deref();
+    if case == Some(PACKS) {
+        let table = process::output(&mut build_example("millpond", "pack_speed")?)?;
+        let table = format!("{}\n\n{table}", machine::describe(1));
+        println!("{table}");
+        report::write(Part::Packs, &table)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let bench = prepare(&options)?;
     if case == Some(STAGES) {
         let stages = stages::measure()?;
         println!("{stages}");

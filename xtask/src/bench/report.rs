@@ -17,6 +17,7 @@ pub(super) enum Part {
     Stages,
     Sigma,
     Engines,
+    Packs,
 }
 
 impl Part {
@@ -26,6 +27,7 @@ impl Part {
             Self::Stages => "<!-- begin: stages, written by `cargo xtask bench` -->\n",
             Self::Sigma => "<!-- begin: sigma, written by `cargo xtask bench --sigma` -->\n",
             Self::Engines => "<!-- begin: engines, written by `cargo xtask bench --case engines` -->\n",
+            Self::Packs => "<!-- begin: packs, written by `cargo xtask bench --case packs` -->\n",
         }
     }
 }
