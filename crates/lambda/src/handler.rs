@@ -75,12 +75,12 @@ impl Handler {
             return Err(Error::bad_config("a router needs lanes with queues")
                 .hint("give each `[lane]` of `millpond.toml` a `queue`, or set `MILLPOND_LANE_QUEUES`"));
         }
-        let lake = Arc::new(pond.open_lake(&stores).await?);
-        // A function is one lane, whatever the pond has; its queue says which ones are above it.
         let memory_bytes = settings.job_memory_bytes();
         let spill_bytes = spill_bytes(&config.lanes_anywhere(), memory_bytes);
+        let lake = Arc::new(pond.open_lake(&stores).await?);
+        // A function is one lane, whatever the pond has; its queue says which ones are above it.
         let lane = Lane { spill_bytes, ..Lane::new(format!("lambda-{}", settings.memory_mb), memory_bytes) };
-        let planner = Planner::new(Lanes::new(vec![lane], 0), settings.job_memory_bytes());
+        let planner = Planner::new(Lanes::new(vec![lane], 0), memory_bytes);
         if settings.mode == Mode::Route
             && let Err(error) = planner.read_history(&lake).await
         {

@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_function_spills_what_the_lane_of_its_size_may() {
-        let lane = |memory_bytes, spill_bytes| millpond_core::lane::Lane {
+        let lane = |memory_bytes: u64, spill_bytes| millpond_core::lane::Lane {
             spill_bytes,
             ..millpond_core::lane::Lane::new(memory_bytes.to_string(), memory_bytes)
         };
