@@ -102,16 +102,14 @@ fn is_row_by_row(node: &dyn ExecutionPlan, below: &[bool]) -> bool {
     if node.fetch().is_some() {
         return false;
     }
-    // Only the first child is held; the other one streams.
-    let streams_second = matches!(below, [false, true]);
     if let Some(join) = any.downcast_ref::<HashJoinExec>() {
-        return streams_second && keeps_second(join.join_type());
+        return gives_rows_of(below, join.join_type());
     }
     if let Some(join) = any.downcast_ref::<NestedLoopJoinExec>() {
-        return streams_second && keeps_second(join.join_type());
+        return gives_rows_of(below, join.join_type());
     }
     if any.is::<CrossJoinExec>() {
-        return streams_second;
+        return gives_rows_of(below, &JoinType::Inner);
     }
     if any.is::<UnionExec>() {
         // Rows of a table would come once for each part.
@@ -130,11 +128,15 @@ fn is_row_by_row(node: &dyn ExecutionPlan, below: &[bool]) -> bool {
         || any.is::<SortPreservingMergeExec>()
 }
 
-/// Whether what a join gives for a row of its second child depends on that row alone. The others tell which rows of the
-/// first one were met, and know that only at the end of the file.
-fn keeps_second(kind: &JoinType) -> bool {
-    use JoinType::{Inner, Right, RightAnti, RightMark, RightSemi};
-    matches!(kind, Inner | Right | RightSemi | RightAnti | RightMark)
+/// Whether a join gives for each row of the file what follows from that row and a table, whichever of the two it holds.
+/// The other kinds tell of the table's rows which were met, and know that only at the end of the file.
+fn gives_rows_of(below: &[bool], kind: &JoinType) -> bool {
+    use JoinType::{Inner, Left, LeftAnti, LeftMark, LeftSemi, Right, RightAnti, RightMark, RightSemi};
+    match below {
+        [true, false] => matches!(kind, Inner | Left | LeftSemi | LeftAnti | LeftMark),
+        [false, true] => matches!(kind, Inner | Right | RightSemi | RightAnti | RightMark),
+        _ => false,
+    }
 }
 
 /// What people call an operator.
@@ -147,7 +149,7 @@ fn in_words(node: &dyn ExecutionPlan) -> String {
     } else if any.is::<RowNumberExec>() || any.is::<WindowAggExec>() || any.is::<BoundedWindowAggExec>() {
         "a window function or `qualify`"
     } else if any.is::<HashJoinExec>() || any.is::<NestedLoopJoinExec>() || any.is::<CrossJoinExec>() {
-        "a join that keeps rows until the end of the file"
+        "a join of the file with itself, or one that gives rows of a table,"
     } else if any.is::<UnionExec>() {
         "a `union` with a table"
     } else {

@@ -394,6 +394,9 @@ fn only_sql_that_looks_at_each_row_by_itself_may_run_in_parts() {
         ("select i.id from input i join (values (1), (2)) t(n) on i.id = t.n", &[], None),
         ("select i.id, t.n from input i left join (values (1), (2)) t(n) on i.id = t.n", &[], None),
         ("select id from input where id not in (select n from (values (1)) t(n))", &[], None),
+        ("select t.n, i.id from (values (1), (2)) t(n) right join input i on i.id = t.n", &[], None),
+        ("select i.id, t.n from input i left join (values (1), (2)) t(n) on i.id > t.n", &[], None),
+        ("select id from input where exists (select 1 from (values (1)) t(n) where n = id)", &[], None),
         ("select i.id, t.n from input i cross join (values (1), (2)) t(n)", &[], None),
         ("select count(*) as n from input", &[], Some("an aggregate")),
         ("select user, count(*) as n from input group by user", &[], Some("an aggregate")),
@@ -407,8 +410,14 @@ fn only_sql_that_looks_at_each_row_by_itself_may_run_in_parts() {
         ),
         ("select id, lag(id) over (order by _row) as p from input", &[], Some("a window function")),
         ("select id, count(*) over (partition by user) as n from input", &[], Some("a window function")),
-        ("select a.id from input a join input b on a.id = b.id", &[], Some("a join that keeps rows")),
-        ("select t.n from (values (1)) t(n) left join input i on i.id = t.n", &[], Some("a join that keeps rows")),
+        ("select a.id from input a join input b on a.id = b.id", &[], Some("a join of the file with itself")),
+        (
+            "select t.n from (values (1)) t(n) left join input i on i.id = t.n",
+            &[],
+            Some("a join of the file with itself"),
+        ),
+        ("select i.id, t.n from input i full join (values (1)) t(n) on i.id = t.n", &[], Some("a join of the file")),
+        ("select t.n from (values (1)) t(n) where n in (select id from input)", &[], Some("a join of the file")),
         ("select id from input where id > (select avg(id) from input)", &[], Some("an aggregate")),
         ("select id from input union all select n from (values (1)) t(n)", &[], Some("a `union` with a table")),
         ("select 1 as one", &[], Some("a query that does not read the file")),
@@ -451,6 +460,9 @@ fn a_file_in_parts_gives_the_rows_of_the_whole_file() {
             "select id, unnest(tags) as tag, _row from input",
             "select id, _row from input union all select id, _row from input where id > 3",
             "select i.id, t.n, _row from input i left join (values (1), (2), (2)) t(n) on i.id = t.n",
+            "select i.id, t.n, _row from input i left join (values (1), (9)) t(n) on i.id > t.n",
+            "select id, _row from input where id not in (select n from (values (1), (5)) t(n))",
+            "select id, _row from input where id > (select max(n) from (values (1), (5)) t(n))",
         ] {
             let prepared = prepared(config, transform, &signal).expect("prepared");
             let (whole, expected) = run_prepared(&prepared, &input).expect("whole");
