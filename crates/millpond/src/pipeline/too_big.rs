@@ -38,37 +38,35 @@ pub(super) async fn ended(
     let needed_bytes = promotion.needed_bytes;
     job.promotions.push(promotion);
     match in_parts(group, &job, prepared, reached.parts).await {
-        InParts::Ended(ended) => end(group, &job, ended, memory).await,
-        InParts::Not(why) => stopped(group, &job, with_need(&reached.error, needed_bytes, &why), memory.peak_bytes()),
+        Ok(written) => end(group, &job, Ok(written), memory).await,
+        Err(Stopped::Failed(error)) => end(group, &job, Err(error), memory).await,
+        Err(Stopped::TooBig(why)) => {
+            stopped(group, &job, with_need(&reached.error, needed_bytes, &why), memory.peak_bytes())
+        }
     }
 }
 
-/// What came of running a file in parts.
-enum InParts {
-    /// It was, with this end.
-    Ended(Result<Written>),
+/// Why a file was not run in parts.
+enum Stopped {
+    /// The job failed, and not for memory.
+    Failed(Error),
     /// It is too large in parts, too, or may not be split.
-    Not(String),
+    TooBig(String),
 }
 
 /// Runs a file again in parts, each half as large as what was too much before, down to one batch.
-async fn in_parts(group: &Group<'_>, job: &Job<'_>, prepared: &Prepared, mut tried: Parts) -> InParts {
-    match obstacle(prepared).await {
-        Ok(None) => {}
-        Ok(Some(what)) => return InParts::Not(format!("it is not run in parts, because {what} needs the whole file")),
-        Err(error) => return InParts::Ended(Err(error)),
+async fn in_parts(group: &Group<'_>, job: &Job<'_>, prepared: &Prepared, mut tried: Parts) -> Result<Written, Stopped> {
+    if let Some(what) = obstacle(prepared).await.map_err(Stopped::Failed)? {
+        return Err(Stopped::TooBig(format!("it is not run in parts, because {what} needs the whole file")));
     }
     while let Some(parts) = tried.halved() {
-        let input = match fetch::again(group.node, &job.object).await {
-            Ok(input) => input,
-            Err(error) => return InParts::Ended(Err(error)),
-        };
+        let input = fetch::again(group.node, &job.object).await.map_err(Stopped::Failed)?;
         match run(group, job, prepared, input, &parts).await {
             Err(error) if error.needs_memory() => tried = parts,
-            ended => return InParts::Ended(ended),
+            ended => return ended.map_err(Stopped::Failed),
         }
     }
-    InParts::Not("a single batch of records is too large, too".to_owned())
+    Err(Stopped::TooBig("a single batch of records is too large, too".to_owned()))
 }
 
 /// The lane that a job was too large for, as its receipt keeps it.
