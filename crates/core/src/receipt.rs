@@ -77,6 +77,8 @@ pub struct Resources {
     pub spilled_bytes: u64,
     /// The lanes that it was too large for, each once.
     pub promotions: Vec<Promotion>,
+    /// Parts that its file was run in, where the largest lane did not hold the whole of it.
+    pub parts: Option<u64>,
 }
 
 /// One file that a job wrote.

@@ -156,6 +156,15 @@ pub trait Transform: fmt::Debug + Send + Sync {
     /// As [`Transform::columns_read`].
     async fn work(&self, session: &SessionState) -> Result<Work>;
 
+    /// What of its SQL needs the rows of the whole file at once, in words; `None` where each row is looked at by itself, so
+    /// that a file in parts gives the same rows. `session` plans as jobs of this source do.
+    ///
+    /// # Errors
+    /// As [`Transform::columns_read`].
+    async fn obstacle(&self, _session: &SessionState) -> Result<Option<String>> {
+        Ok(Some("SQL on an engine in a library, which does not tell how it works".to_owned()))
+    }
+
     /// How the engine goes about it, for people. `session` plans as jobs of this source do.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod lint;
 pub mod memory;
 mod ocsf;
+pub mod parts;
 pub mod prepare;
 mod row_number;
 pub mod rules;

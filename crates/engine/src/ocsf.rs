@@ -50,6 +50,10 @@ impl Transform for Completed {
         self.transform.work(session).await
     }
 
+    async fn obstacle(&self, session: &SessionState) -> Result<Option<String>> {
+        self.transform.obstacle(session).await
+    }
+
     async fn explain(&self, session: &SessionState) -> Result<String> {
         self.transform.explain(session).await
     }

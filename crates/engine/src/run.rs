@@ -21,6 +21,7 @@ use crate::engine::{Input, JobSession, Rows, Running, Seen, physical, planning_s
 use crate::functions::FileTime;
 use crate::job_memory::JobMemory;
 use crate::limits::{Limits, Stop};
+use crate::parts::{self, Parts};
 use crate::prepare::{INPUT, OUTPUT, Prepared};
 use crate::rules::{JobScanner, RuleMatch};
 use crate::session::{self, engine_error};
@@ -76,6 +77,8 @@ pub struct Finished {
     pub decode_time: Duration,
     /// What sorts and aggregates wrote to the temporary folder.
     pub spilled_bytes: u64,
+    /// Parts that the file was run in; 1: as a whole.
+    pub parts: u64,
 }
 
 /// Runs a prepared source over the bytes of one file, within the plan's time.
@@ -86,8 +89,22 @@ pub struct Finished {
 /// The decoder's errors as they are; an error of the SQL while it runs is [`Kind::BadConfig`](millpond_core::Kind);
 /// a limit is [`Kind::TooBig`](millpond_core::Kind).
 pub async fn run(prepared: &Prepared, plan: &Plan, input: InputFile<'_>, sink: &mut dyn Sink) -> Result<Finished> {
+    run_in_parts(&Parts::whole(), prepared, plan, input, sink).await
+}
+
+/// As [`run`], in parts, one after the other. Only SQL without an [`obstacle`] gives the same rows.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_in_parts(
+    parts: &Parts,
+    prepared: &Prepared,
+    plan: &Plan,
+    input: InputFile<'_>,
+    sink: &mut dyn Sink,
+) -> Result<Finished> {
     let stop = Stop::after(plan.time_ms.map(Duration::from_millis));
-    run_until(&stop, prepared, plan, input, sink).await
+    run_all(&stop, parts, prepared, plan, input, sink).await
 }
 
 /// As [`run`], until it is done or `stop` says that it must end.
@@ -101,11 +118,24 @@ pub async fn run_until(
     input: InputFile<'_>,
     sink: &mut dyn Sink,
 ) -> Result<Finished> {
+    run_all(stop, &Parts::whole(), prepared, plan, input, sink).await
+}
+
+/// Opens the decoder, and runs the SQL over each part of what it gives.
+async fn run_all(
+    stop: &Stop,
+    parts: &Parts,
+    prepared: &Prepared,
+    plan: &Plan,
+    input: InputFile<'_>,
+    sink: &mut dyn Sink,
+) -> Result<Finished> {
     let shares = Shares::of(prepared, plan);
-    let mut state = job_state(prepared, plan, shares.session_bytes, input.modified_us)?;
+    let state = job_state(prepared, plan, shares.session_bytes, input.modified_us)?;
     let memory = JobMemory::new(shares.session_bytes, &state.runtime_env().memory_pool);
     let modified_us = input.modified_us;
-    let decoding = Arc::new(Mutex::new(Decoding::open(prepared, plan, input, memory, stop.clone())?));
+    let decoding = Decoding::open(prepared, plan, input, parts.clone(), memory, stop.clone())?;
+    let decoding = Arc::new(Mutex::new(decoding));
     let limits = Limits {
         memory_bytes: shares.engine_bytes,
         spill_bytes: plan.spill_bytes,
@@ -114,22 +144,55 @@ pub async fn run_until(
         stop: stop.clone(),
     };
     let file = &prepared.transform_sql().file;
-    let session = JobSession { session: &state, file, limits: &limits, modified_us };
-    let mut transform = prepared.transform.start(&session).await?;
+    let job = JobSession { session: &state, file, limits: &limits, modified_us };
+    let (mut balance, mut spilled_bytes, mut count) = (Balance::default(), 0, 0);
+    while !lock(&decoding).is_over {
+        parts.begin();
+        let part = run_part(prepared, &job, &decoding, sink).await?;
+        balance.add(&part.balance);
+        spilled_bytes += part.spilled_bytes;
+        // A file that ends where a part does has nothing left for another.
+        count += u64::from(parts.reached() > 0);
+    }
+    let decoding = lock(&decoding);
+    let (summary, decode_time) = (decoding.decoder.summary().clone(), decoding.time);
+    Ok(Finished { balance, summary, decode_time, spilled_bytes, parts: count.max(1) })
+}
+
+/// What came of one part.
+struct Part {
+    balance: Balance,
+    spilled_bytes: u64,
+}
+
+/// Plans and runs the SQL over one part. What it held is let go of at its end.
+async fn run_part(
+    prepared: &Prepared,
+    job: &JobSession<'_>,
+    decoding: &Arc<Mutex<Decoding>>,
+    sink: &mut dyn Sink,
+) -> Result<Part> {
+    let mut state = job.session.clone();
+    let before = lock(decoding).seen();
+    let mut transform = prepared.transform.start(job).await?;
     let mut signals = Vec::with_capacity(prepared.signals.len());
     for (logical, signal) in prepared.signals.iter().zip(&prepared.source.signals) {
         signals.push(physical(&state, logical, &signal.sql.file).await?);
     }
-    let streams = shared_streams(&mut state, &decoding, prepared, transform.as_mut(), &signals)?;
-    let rows_out = drive(prepared, &state, &streams, &signals, &decoding, sink).await?;
+    let streams = shared_streams(&mut state, decoding, prepared, transform.as_mut(), &signals)?;
+    let rows_out = drive(prepared, &state, &streams, &signals, decoding, sink).await?;
     drop(streams);
-    let mut decoding = lock(&decoding);
-    decoding.drain(sink)?;
-    let summary = decoding.decoder.summary().clone();
-    let (records, rejected) = (summary.records, summary.rejected);
-    let balance = transform.balance(&Seen { records, rejected, delivered: decoding.delivered, rows_out })?;
+    lock(decoding).drain(sink)?;
+    let after = lock(decoding).seen();
+    let seen = Seen {
+        records: after.records - before.records,
+        rejected: after.rejected - before.rejected,
+        delivered: after.delivered - before.delivered,
+        rows_out,
+    };
+    let balance = transform.balance(&seen)?;
     let spilled_bytes = transform.spilled_bytes() + signals.iter().map(spilled_bytes).sum::<u64>();
-    Ok(Finished { balance, summary, decode_time: decoding.time, spilled_bytes })
+    Ok(Part { balance, spilled_bytes })
 }
 
 /// How a job's memory is parted.
@@ -154,6 +217,10 @@ impl Shares {
 /// The decoder of a running job, shared by the stream that reads it and the job that ends it.
 struct Decoding {
     decoder: Decoder,
+    /// How much of the file the SQL gets at a time.
+    parts: Parts,
+    /// Whether the file has ended.
+    is_over: bool,
     /// Rows handed over so far.
     delivered: u64,
     time: Duration,
@@ -165,25 +232,46 @@ struct Decoding {
 }
 
 impl Decoding {
-    fn open(prepared: &Prepared, plan: &Plan, input: InputFile<'_>, memory: JobMemory, stop: Stop) -> Result<Self> {
+    fn open(
+        prepared: &Prepared,
+        plan: &Plan,
+        input: InputFile<'_>,
+        parts: Parts,
+        memory: JobMemory,
+        stop: Stop,
+    ) -> Result<Self> {
         let started = Instant::now();
         let decoder = Decoder::open(input.bytes, prepared.decode_request(plan, input.name, input.modified_us))?;
         let scanner = prepared.rules.as_ref().map(|rules| rules.scanner(&decoder.schema()));
         let time = started.elapsed();
-        Ok(Self { decoder, delivered: 0, time, scanner, found: Vec::new(), memory, stop })
+        Ok(Self { decoder, parts, is_over: false, delivered: 0, time, scanner, found: Vec::new(), memory, stop })
     }
 
+    /// The next batch of the part; `None` at its end, and at that of the file.
     fn next(&mut self) -> Result<Option<RecordBatch>> {
+        if self.parts.is_full() {
+            return Ok(None);
+        }
         self.stop.check()?;
         let started = Instant::now();
         let batch = self.decoder.next_batch()?;
         self.time += started.elapsed();
+        match &batch {
+            Some(_) => self.parts.count(),
+            None => self.is_over = true,
+        }
         self.delivered += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
         self.memory.check()?;
         if let (Some(scanner), Some(batch)) = (&mut self.scanner, &batch) {
             self.found.extend(scanner.scan(batch));
         }
         Ok(batch)
+    }
+
+    /// What was seen of the file so far; nobody knows here how many rows came out.
+    fn seen(&self) -> Seen {
+        let Summary { records, rejected, .. } = *self.decoder.summary();
+        Seen { records, rejected, delivered: self.delivered, rows_out: 0 }
     }
 
     /// Reads what no query asked for: a `limit` stops early, but every record is counted.
@@ -311,6 +399,25 @@ pub async fn work(prepared: &Prepared) -> Result<Work> {
         signals.push(physical(&state, logical, &signal.sql.file).await?);
     }
     Ok(transform.max(work::of_plans(&signals)))
+}
+
+/// What of a source's SQL, signals included, needs the rows of the whole file at once, in words; `None` where a file in
+/// parts gives the same rows.
+///
+/// # Errors
+/// As [`run`], for planning.
+pub async fn obstacle(prepared: &Prepared) -> Result<Option<String>> {
+    let config = prepared.state.config().clone();
+    let state = planning_state(&prepared.state, config, has_ordinal(prepared)).build();
+    if let Some(what) = prepared.transform.obstacle(&state).await? {
+        return Ok(Some(what));
+    }
+    for (logical, signal) in prepared.signals.iter().zip(&prepared.source.signals) {
+        if let Some(what) = parts::obstacle(&[physical(&state, logical, &signal.sql.file).await?]) {
+            return Ok(Some(format!("{what} in `{}`", signal.sql.file)));
+        }
+    }
+    Ok(None)
 }
 
 /// How the engine goes about a source's transform, for `explain`.

@@ -27,7 +27,7 @@ use tracing::Instrument;
 use crate::batch::{Batch, Counts, failures, with_promotion};
 use crate::beside::Beside;
 use crate::jobs;
-use crate::lanes::{Expected, lane_above, lane_for, of_pond};
+use crate::lanes::{Expected, lane_above, lane_for, of_pond, spill_bytes};
 use crate::logging::process_memory_peak_bytes;
 use crate::pond::Folder;
 use crate::request::{Message, Request, read};
@@ -75,10 +75,12 @@ impl Handler {
             return Err(Error::bad_config("a router needs lanes with queues")
                 .hint("give each `[lane]` of `millpond.toml` a `queue`, or set `MILLPOND_LANE_QUEUES`"));
         }
+        let memory_bytes = settings.job_memory_bytes();
+        let spill_bytes = spill_bytes(&config.lanes_anywhere(), memory_bytes);
         let lake = Arc::new(pond.open_lake(&stores).await?);
         // A function is one lane, whatever the pond has; its queue says which ones are above it.
-        let lane = Lane::new(format!("lambda-{}", settings.memory_mb), settings.job_memory_bytes());
-        let planner = Planner::new(Lanes::new(vec![lane], 0), settings.job_memory_bytes());
+        let lane = Lane { spill_bytes, ..Lane::new(format!("lambda-{}", settings.memory_mb), memory_bytes) };
+        let planner = Planner::new(Lanes::new(vec![lane], 0), memory_bytes);
         if settings.mode == Mode::Route
             && let Err(error) = planner.read_history(&lake).await
         {

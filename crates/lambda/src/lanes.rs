@@ -51,6 +51,12 @@ pub(crate) fn of_pond(lanes: &Lanes) -> Vec<Lane> {
     lanes.all().iter().map(lane).collect::<Option<_>>().unwrap_or_default()
 }
 
+/// What a job of a function may spill: what it may in the pond's largest lane that the function holds.
+pub(crate) fn spill_bytes(lanes: &Lanes, job_memory_bytes: u64) -> u64 {
+    let held = lanes.all().iter().rev().find(|lane| lane.memory_bytes <= job_memory_bytes);
+    held.unwrap_or(lanes.at(0)).spill_bytes
+}
+
 impl Lane {
     /// Memory of one of its jobs, where that decides what goes here.
     fn job_memory(&self) -> Option<u64> {
@@ -117,6 +123,18 @@ mod tests {
         let lanes = of_pond(&Lanes::new(named.collect(), 0));
         let expected = Expected { size_bytes: None, memory_bytes: Some(65 << 20) };
         assert_eq!((lanes.len(), lane_for(&lanes, expected)), (3, 1));
+    }
+
+    #[test]
+    fn a_function_spills_what_the_lane_of_its_size_may() {
+        let lane = |memory_bytes: u64, spill_bytes| millpond_core::lane::Lane {
+            spill_bytes,
+            ..millpond_core::lane::Lane::new(memory_bytes.to_string(), memory_bytes)
+        };
+        let lanes = Lanes::new(vec![lane(50, 1), lane(200, 2)], 0);
+        for (memory, spill) in [(10, 1), (50, 1), (199, 1), (200, 2), (900, 2)] {
+            assert_eq!(spill_bytes(&lanes, memory), spill, "{memory}");
+        }
     }
 
     #[test]

@@ -31,8 +31,9 @@ use millpond_core::receipt::{Output, Receipt, Status};
 use millpond_core::route::source_of;
 use millpond_core::source::{Duplicates, Source};
 use millpond_core::{Error, Kind, Result};
+use millpond_engine::parts::Parts;
 use millpond_engine::prepare::Prepared;
-use millpond_engine::run::InputFile;
+use millpond_engine::run::{InputFile, run_in_parts};
 
 pub use commit::FAILURES_MAX;
 pub(crate) use fetch::open_object;
@@ -46,13 +47,14 @@ use crate::committer::Committer;
 use crate::crash;
 use crate::lake::Lake;
 use crate::ledger::{Ledger, Question};
-use crate::memory;
+use crate::memory::{self, Measure};
 use crate::planner::{Grant, Planner};
 use crate::pond::Pond;
 use crate::store::Stores;
 use crate::traces::{self, Before};
 use fetch::Fetched;
 use group::Group;
+use too_big::Reached;
 
 /// Objects of a group that are fetched ahead of the one that is decoded.
 const FETCHES_MAX: usize = 16;
@@ -313,31 +315,60 @@ async fn take(
     if group.has_taken(&object) {
         return Ok(group::Taken::AlreadyDone);
     }
-    let mut job = Job::new(node, object, source, delivery).await?;
+    let job = Job::new(node, object, source, delivery).await?;
     let prepared = group.prepared.ok_or_else(|| Error::bug("a source without a plan took an object"))?;
-    let meter = input.meter();
-    // A panic must end this job and no other, so it becomes an error here.
-    let attempt = std::panic::AssertUnwindSafe(run(group, &job, prepared, input)).catch_unwind().await;
-    match attempt.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))) {
-        Ok(written) => commit::done(group, &job, written, memory.peak_bytes()).await,
-        Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => Err(error),
+    let (meter, parts) = (input.meter(), Parts::whole());
+    match run(group, &job, prepared, input, &parts).await {
         Err(error) if error.needs_memory() => {
             let read = (meter.bytes(), job.object.size_bytes);
-            too_big::ended(group, &mut job, error, memory.peak_bytes(), read)
+            too_big::ended(group, job, prepared, Reached { error, read, parts }, &memory).await
         }
-        Err(error) => commit::stopped(group, &job, error, memory.peak_bytes()),
+        ended => end(group, &job, ended, &memory).await,
     }
 }
 
-/// Decode, transform, write: everything that a job does before it is part of its group.
-async fn run(group: &Group<'_>, job: &Job<'_>, prepared: &Prepared, input: fetch::Input) -> Result<write::Written> {
+/// The end of a job that has no further try before it.
+async fn end(
+    group: &mut Group<'_>,
+    job: &Job<'_>,
+    ended: Result<write::Written>,
+    memory: &Measure,
+) -> Result<group::Taken> {
+    match ended {
+        Ok(written) => commit::done(group, job, written, memory.peak_bytes()).await,
+        Err(error) if matches!(error.kind(), Kind::Transient | Kind::Conflict) => Err(error),
+        Err(error) => commit::stopped(group, job, error, memory.peak_bytes()),
+    }
+}
+
+/// Everything that a job does before it is part of its group. A panic must end this job and no other, so it becomes an
+/// error here.
+async fn run(
+    group: &Group<'_>,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    input: fetch::Input,
+    parts: &Parts,
+) -> Result<write::Written> {
+    let attempt = std::panic::AssertUnwindSafe(work(group, job, prepared, input, parts)).catch_unwind().await;
+    attempt.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+}
+
+/// Decode, transform, write.
+async fn work(
+    group: &Group<'_>,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    input: fetch::Input,
+    parts: &Parts,
+) -> Result<write::Written> {
     let plan = job.plan.as_ref().ok_or_else(|| Error::bug("a job without a plan"))?;
     let meter = input.meter();
     let mut sink = write::JobSink::new(job, prepared);
     crash::point("decode");
     let object = &job.object;
     let input = InputFile { name: &object.uri, modified_us: object.modified_us, bytes: Box::new(input) };
-    let finished = millpond_engine::run::run(prepared, plan, input, &mut sink).await?;
+    let finished = run_in_parts(parts, prepared, plan, input, &mut sink).await?;
     crash::point("transform");
     finished.check_balance()?;
     meter.check_size(object)?;

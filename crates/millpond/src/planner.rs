@@ -62,6 +62,7 @@ impl Grant {
             predicted_by: self.prediction.basis.name().to_owned(),
             spilled_bytes: 0,
             promotions: promotions.to_vec(),
+            parts: None,
         }
     }
 }

@@ -138,10 +138,11 @@ fn what_no_lane_holds_is_in_quarantine_with_the_size_that_it_needs() {
     assert!(told["error"].as_str().is_some_and(|error| error.contains("the whole file would need some")), "{told}");
     let detail = pond.value("select detail from quarantine");
     assert!(detail.as_str().is_some_and(|detail| detail.contains("would need some")), "{detail}");
+    assert!(detail.as_str().is_some_and(|detail| detail.contains("`qualify` needs the whole file")), "{detail}");
 }
 
 #[test]
-fn a_sort_spills_within_its_memory_and_its_cap() {
+fn a_sort_spills_within_its_memory() {
     let pond = pond("[[input]]\nurl = 'inbox'\n[lane.all]\nmemory = '24 MiB'\n", SORT_SQL);
     pond.write("inbox/many.keys", keys(300_000));
     pond.run_once();
@@ -150,14 +151,110 @@ fn a_sort_spills_within_its_memory_and_its_cap() {
     assert!(told["spilled_bytes"].as_u64() > Some(1 << 20), "{told}");
     // What is held for a moment beyond the memory is a quarter of it at most.
     assert!(told["memory_peak_bytes"].as_u64() <= Some(30 << 20), "{told}");
+}
 
-    let capped =
-        crate::lanes::pond("[[input]]\nurl = 'inbox'\n[lane.all]\nmemory = '24 MiB'\nspill = '1 MiB'\n", SORT_SQL);
-    capped.write("inbox/many.keys", keys(300_000));
-    let lines = capped.run_once();
-    assert_eq!(summary(&lines)["files"]["quarantined"], 1, "{lines:?}");
-    let error = receipt(&capped, "many.keys")["error"].as_str().map(str::to_owned).unwrap_or_default();
-    assert!(error.contains("disk") || error.contains("spill"), "{error}");
+/// One that sorts and knows where its rows come from.
+const PLACES_SQL: &str = "select key, _row, _offset, _file from input order by key desc\n";
+/// A signal that looks at each row by itself.
+const PLACES_SIGNAL: &str = "-- title: A thousand\n-- severity: low\n\
+                             select key as entity, _row from input where _row % 1000 = 0\n";
+/// A lane whose sorts may not spill what they hold.
+const CAPPED: &str = "[[input]]\nurl = 'inbox'\n[lane.all]\nmemory = '24 MiB'\nspill = '1 MiB'\n";
+
+/// Everything that a table of [`PLACES_SQL`] holds, its signals and its quarantine, in few numbers.
+fn places(pond: &Pond) -> Vec<Vec<Value>> {
+    [
+        "select count(*) as n, count(distinct _row) as rows, count(distinct _job) as jobs, \
+         md5(string_agg(key || ':' || _row || ':' || _offset || ':' || split_part(_file, '!', 2), ',' order by _row)) \
+         as digest from keys",
+        "select entity, row from signals order by row",
+        "select row, \"offset\", reason, member from quarantine order by row",
+        "select status, rows_in, rows_out, quarantined, signals, fingerprint, attempt from receipts",
+    ]
+    .map(|sql| pond.query(sql))
+    .to_vec()
+}
+
+/// A pond whose source sorts, over one file.
+fn places_pond(config: &str, format: &str, name: &str, file: &[u8]) -> Pond {
+    let pond = pond(config, PLACES_SQL);
+    let source =
+        KEYS_CONFIG.replace("'**/*.keys'", "'**/many*'").replace("type = 'json'", &format!("type = '{format}'"));
+    pond.source("keys", &source, PLACES_SQL);
+    pond.write("sources/keys/signals/thousand.sql", PLACES_SIGNAL);
+    pond.write(&format!("inbox/{name}"), file);
+    pond
+}
+
+#[test]
+fn a_file_whose_sort_no_lane_holds_is_landed_in_parts() {
+    let text = keys(150_000) + "broken\n" + &keys(150_000);
+    let file = gzip(text.as_bytes());
+    let whole = places_pond("[[input]]\nurl = 'inbox'\n[lane.all]\nmemory = '400 MiB'\n", "json", "many.gz", &file);
+    whole.run_once();
+    assert_eq!(receipt(&whole, "many.gz")["parts"], Value::Null);
+
+    let mut split = places_pond(CAPPED, "json", "many.gz", &file);
+    // A crash in the middle of its outputs is a retry, as ever.
+    split.set("MILLPOND_CRASH", "put:1");
+    assert_eq!(split.millpond(&["run", "--once"]).code, None);
+    split.unset("MILLPOND_CRASH");
+    let lines = split.run_once();
+    assert_eq!(summary(&lines)["files"]["done"], 1, "{lines:?}");
+    assert_eq!(places(&split), places(&whole));
+    let told = receipt(&split, "many.gz");
+    assert!(told["parts"].as_u64() > Some(1), "{told}");
+    assert_eq!(told["promotions"].as_array().map(Vec::len), Some(1), "{told}");
+    let promotion = &told["promotions"][0];
+    assert!(promotion["lane"] == "all" && promotion["needed_bytes"].as_u64() > Some(24 << 20), "{told}");
+    assert!(promotion["reason"].as_str().is_some_and(|reason| reason.contains("Resources exhausted")), "{told}");
+    assert!(told["memory_peak_bytes"].as_u64() <= Some(30 << 20), "{told}");
+    assert_eq!(split.value("select count(*) from receipts"), 1);
+}
+
+#[test]
+fn members_of_an_archive_are_split_with_their_own_headers() {
+    let member = |start: u32| {
+        let lines: String =
+            (start..start + 50_000).map(|n| format!("{:>100}\n", n.wrapping_mul(2_654_435_761))).collect();
+        format!("key\n{lines}")
+    };
+    let members: Vec<String> = (0..6).map(|n| member(n * 50_000)).collect();
+    let names: Vec<String> = (0..6).map(|n| format!("{n}.csv")).collect();
+    let files: Vec<(&str, &[u8])> =
+        names.iter().zip(&members).map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
+    let file = millpond_testkit::zip(&files);
+    let whole = places_pond("[[input]]\nurl = 'inbox'\n[lane.all]\nmemory = '400 MiB'\n", "csv", "many.zip", &file);
+    whole.run_once();
+    let split = places_pond(CAPPED, "csv", "many.zip", &file);
+    split.run_once();
+    assert_eq!(places(&split), places(&whole));
+    assert_eq!(split.value("select count(distinct _file) from keys where key <> 'key'"), 6);
+    let told = receipt(&split, "many.zip");
+    assert!(told["parts"].as_u64() > Some(1) && told["members"] == 6, "{told}");
+}
+
+#[test]
+fn what_needs_the_whole_file_is_not_split() {
+    let lane = CAPPED.replace("24 MiB", "12 MiB").replace("1 MiB", "1 KiB");
+    let grouped = pond(&lane, "select key, count(*) as n from input group by key\n");
+    grouped.write("inbox/many.keys", keys(200_000));
+    let signals = pond(&lane, "select key, _row from input order by key\n");
+    signals.write("sources/keys/signals/most.sql", "-- title: Most\n-- severity: low\nselect key as entity, count(*) as n from input group by key order by n limit 1\n");
+    signals.write("inbox/many.keys", keys(200_000));
+    for (pond, because) in [
+        (grouped, "an aggregate, `group by` or `distinct` needs the whole file"),
+        (signals, "most.sql` needs the whole file"),
+    ] {
+        let lines = pond.run_once();
+        assert_eq!(summary(&lines)["files"]["quarantined"], 1, "{lines:?}");
+        let told = receipt(&pond, "many.keys");
+        assert_eq!((&told["status"], &told["parts"]), (&"quarantined".into(), &Value::Null), "{told}");
+        let error = told["error"].as_str().unwrap_or_default();
+        assert!(error.contains("the whole file would need some") && error.contains(because), "{error}");
+        let detail = pond.value("select detail from quarantine");
+        assert!(detail.as_str().is_some_and(|detail| detail.contains(because)), "{detail}");
+    }
 }
 
 /// The kernel's own limit around the real process: it is given what a function for its largest lane has, and files that

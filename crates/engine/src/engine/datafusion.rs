@@ -28,7 +28,7 @@ use crate::row_number::StreamingRowNumber;
 use crate::session::engine_error;
 use crate::shared::{JobStreams, SharedScan, SharedTable};
 use crate::tables::{Tables, register};
-use crate::{account, sql, work};
+use crate::{account, parts, sql, work};
 
 /// The engine that is compiled in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -148,6 +148,10 @@ impl Transform for Planned {
 
     async fn work(&self, session: &SessionState) -> Result<Work> {
         Ok(work::of_plans(&[physical(session, &self.logical, &self.file).await?]))
+    }
+
+    async fn obstacle(&self, session: &SessionState) -> Result<Option<String>> {
+        Ok(parts::obstacle(&[physical(session, &self.logical, &self.file).await?]))
     }
 
     async fn explain(&self, session: &SessionState) -> Result<String> {

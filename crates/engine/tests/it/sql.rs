@@ -11,9 +11,10 @@ use millpond_core::source::{Source, SourceFiles, Sql};
 use millpond_core::{Kind, Result};
 use millpond_engine::decode::Reject;
 use millpond_engine::engine::{DataFusion, Engine};
+use millpond_engine::parts::Parts;
 use millpond_engine::prepare::{Prepared, prepare};
 use millpond_engine::rules::RuleMatch;
-use millpond_engine::run::{Finished, InputFile, Sink, explain, run};
+use millpond_engine::run::{Finished, InputFile, Sink, explain, obstacle, run_in_parts};
 use millpond_engine::tables::Tables;
 
 #[derive(Default)]
@@ -72,13 +73,18 @@ pub(crate) fn prepared(config: &str, transform: &str, signals: &[&str]) -> Resul
 }
 
 fn run_prepared(prepared: &Prepared, input: &str) -> Result<(Finished, Collected)> {
+    run_parts(&Parts::whole(), prepared, input)
+}
+
+fn run_parts(parts: &Parts, prepared: &Prepared, input: &str) -> Result<(Finished, Collected)> {
     let mut collected = Collected::default();
     let mut plan = plan(&prepared.source, 64 << 20);
     // Small batches, so that every test sees several.
     plan.batch_rows = 2;
     let reader = Box::new(std::io::Cursor::new(input.as_bytes().to_vec()));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
-    let finished = runtime.block_on(run(
+    let finished = runtime.block_on(run_in_parts(
+        parts,
         prepared,
         &plan,
         InputFile { name: "file:///t", modified_us: 0, bytes: reader },
@@ -375,4 +381,139 @@ fn how_memory_grows_follows_from_the_operators() {
         let work = futures::executor::block_on(millpond_engine::run::work(&prepared)).expect("work");
         assert_eq!(work, expected, "{transform}");
     }
+}
+
+#[test]
+fn only_sql_that_looks_at_each_row_by_itself_may_run_in_parts() {
+    for (transform, signals, expected) in [
+        ("select id, upper(user) as user from input where id > 3", &[][..], None),
+        ("select id, user from input order by user desc, id", &[], None),
+        ("select id, unnest(tags) as tag from input", &[], None),
+        ("select id from input where id in (1, 2) union all select id from input", &[], None),
+        ("select id, now() as n from input", &["select user as entity from input where id = 1"], None),
+        ("select i.id from input i join (values (1), (2)) t(n) on i.id = t.n", &[], None),
+        ("select i.id, t.n from input i left join (values (1), (2)) t(n) on i.id = t.n", &[], None),
+        ("select id from input where id not in (select n from (values (1)) t(n))", &[], None),
+        ("select t.n, i.id from (values (1), (2)) t(n) right join input i on i.id = t.n", &[], None),
+        ("select i.id, t.n from input i left join (values (1), (2)) t(n) on i.id > t.n", &[], None),
+        ("select id from input where exists (select 1 from (values (1)) t(n) where n = id)", &[], None),
+        ("select i.id, t.n from input i cross join (values (1), (2)) t(n)", &[], None),
+        ("select count(*) as n from input", &[], Some("an aggregate")),
+        ("select user, count(*) as n from input group by user", &[], Some("an aggregate")),
+        ("select distinct user from input", &[], Some("an aggregate")),
+        ("select id from input limit 3", &[], Some("a `limit`")),
+        ("select id from input order by user limit 3", &[], Some("a `limit`")),
+        (
+            "select id from input qualify row_number() over (partition by id order by _row) = 1",
+            &[],
+            Some("a window function or `qualify`"),
+        ),
+        ("select id, lag(id) over (order by _row) as p from input", &[], Some("a window function")),
+        ("select id, count(*) over (partition by user) as n from input", &[], Some("a window function")),
+        ("select a.id from input a join input b on a.id = b.id", &[], Some("a join of the file with itself")),
+        (
+            "select t.n from (values (1)) t(n) left join input i on i.id = t.n",
+            &[],
+            Some("a join of the file with itself"),
+        ),
+        ("select i.id, t.n from input i full join (values (1)) t(n) on i.id = t.n", &[], Some("a join of the file")),
+        ("select t.n from (values (1)) t(n) where n in (select id from input)", &[], Some("a join of the file")),
+        ("select id from input where id > (select avg(id) from input)", &[], Some("an aggregate")),
+        ("select id from input union all select n from (values (1)) t(n)", &[], Some("a `union` with a table")),
+        ("select 1 as one", &[], Some("a query that does not read the file")),
+        ("select id from input", &["select user as entity from input group by user"], Some("an aggregate")),
+        ("select id, user from input", &["select max(id) as id from output"], Some("`signal.sql`")),
+    ] {
+        let prepared = prepared(CONFIG, transform, signals).expect("prepared");
+        let told = futures::executor::block_on(obstacle(&prepared)).expect("obstacle");
+        match expected {
+            None => assert_eq!(told, None, "{transform}"),
+            Some(what) => assert!(told.as_ref().is_some_and(|told| told.contains(what)), "{transform}: {told:?}"),
+        }
+    }
+}
+
+/// Rows as text, sorted: the order of a table's rows is nobody's promise.
+fn sorted_rows(batches: &[RecordBatch]) -> Vec<String> {
+    let batches: Vec<RecordBatch> = batches.iter().filter(|batch| batch.num_rows() > 0).cloned().collect();
+    let text = pretty_format_batches(&batches).expect("rows").to_string();
+    let mut rows: Vec<String> = text.lines().filter(|line| line.starts_with('|')).map(str::to_owned).collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn a_file_in_parts_gives_the_rows_of_the_whole_file() {
+    let json: String = (0..23)
+        .map(|n| match n % 7 {
+            5 => "broken\n".to_owned(),
+            _ => format!("{{\"id\":{},\"user\":\"u{}\",\"tags\":[\"a\",\"b{n}\"]}}\n", n * 7 % 13, n % 3),
+        })
+        .collect();
+    let csv = format!("id,user,tags\n{}", (0..20).map(|n| format!("{},u{n},\n", n * 7 % 13)).collect::<String>());
+    let csv_config = CONFIG.replace("'json'", "'csv'");
+    let signal = ["select user as entity, _row from input where id > 5"];
+    for (config, input) in [(CONFIG, json), (&csv_config, csv)] {
+        for transform in [
+            "select id, user, _row, _offset, _file from input",
+            "select id, user, _row, _offset from input where id > 4 order by user desc, id",
+            "select id, unnest(tags) as tag, _row from input",
+            "select id, _row from input union all select id, _row from input where id > 3",
+            "select i.id, t.n, _row from input i left join (values (1), (2), (2)) t(n) on i.id = t.n",
+            "select i.id, t.n, _row from input i left join (values (1), (9)) t(n) on i.id > t.n",
+            "select id, _row from input where id not in (select n from (values (1), (5)) t(n))",
+            "select id, _row from input where id > (select max(n) from (values (1), (5)) t(n))",
+        ] {
+            let prepared = prepared(config, transform, &signal).expect("prepared");
+            let (whole, expected) = run_prepared(&prepared, &input).expect("whole");
+            assert_eq!((whole.parts, whole.balance.holds()), (1, true));
+            for batches in 1..=13 {
+                let (finished, collected) = run_parts(&Parts::of(batches), &prepared, &input).expect("parts");
+                let told = format!("{transform} in parts of {batches}");
+                assert_eq!(finished.balance, whole.balance, "{told}");
+                assert_eq!(sorted_rows(&collected.rows), sorted_rows(&expected.rows), "{told}");
+                let found = |signals: Vec<(usize, RecordBatch)>| {
+                    sorted_rows(&signals.into_iter().map(|(_, rows)| rows).collect::<Vec<_>>())
+                };
+                assert_eq!(found(collected.signals), found(expected.signals.clone()), "{told}");
+                assert_eq!(collected.rejects, expected.rejects, "{told}");
+                assert_eq!((finished.parts > 1, finished.parts <= 23), (batches < 10, true), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_job_has_one_time_whatever_its_parts() {
+    let prepared = prepared(CONFIG, "select id, now() as processed_at from input", &[]).expect("prepared");
+    let (finished, collected) = run_parts(&Parts::of(1), &prepared, INPUT).expect("parts");
+    let times: std::collections::BTreeSet<String> =
+        sorted_rows(&collected.rows).iter().filter_map(|row| row.split('|').nth(2).map(str::to_owned)).collect();
+    assert_eq!((finished.parts > 1, times.len()), (true, 2), "the heading and one time: {times:?}");
+}
+
+#[test]
+fn a_sort_that_fails_in_the_whole_file_holds_in_parts() {
+    let mut prepared = prepared(CONFIG, "select id, user from input order by user", &[]).expect("prepared");
+    let source = Source { memory_bytes: Some(6 << 20), ..(*prepared.source).clone() };
+    prepared.source = Arc::new(source);
+    let input: String = (0..40_000).map(|n| format!("{{\"id\":{n},\"user\":\"{:>200}\"}}\n", n % 977)).collect();
+    let mut plan = plan(&prepared.source, 0);
+    plan.spill_bytes = 1;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+    let mut tried = Parts::whole();
+    let mut tries = 0;
+    let (finished, collected) = loop {
+        let mut collected = Collected::default();
+        let bytes = Box::new(std::io::Cursor::new(input.as_bytes().to_vec()));
+        let file = InputFile { name: "file:///t", modified_us: 0, bytes };
+        match runtime.block_on(run_in_parts(&tried, &prepared, &plan, file, &mut collected)) {
+            Ok(finished) => break (finished, collected),
+            Err(error) => assert!(error.needs_memory(), "{error:?}"),
+        }
+        tries += 1;
+        tried = tried.halved().expect("a batch fits");
+    };
+    assert!(tries > 0 && finished.parts > 1 && finished.balance.holds(), "{tries}: {finished:?}");
+    assert_eq!(collected.rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 40_000);
 }

@@ -195,23 +195,36 @@ fn a_router_sends_notices_to_the_lane_of_their_size() {
 
 #[test]
 fn a_job_that_reaches_the_limit_of_its_lane_goes_on_to_the_next() {
-    let Some(server) = start() else { return };
+    let (Some(server), Some(python)) = (start(), peer("MILLPOND_PEER_PYTHON")) else { return };
     let [small, large] = ["small", "large"].map(|name| server.create_queue(name, HOLD_SECONDS));
     let lanes = json!([{"max_bytes": 1_000, "queue": small}, {"queue": large}]).to_string();
-    for (name, memory_mb) in [("small", 2), ("large", 512)] {
+    for (name, memory_mb) in [("small", 2), ("large", 40)] {
         create_function(&server, name, memory_mb, "", &[("MILLPOND_LANE_QUEUES", &lanes)]);
         server.map_queue(name, name, 10);
     }
-    // One mebibyte of keys is what the small lane has; the second file is too much for it.
-    for (name, count) in [("few", 10), ("many", 10_000)] {
-        let lines: String = (0..count).map(|n| format!("{{\"key\":\"{n:>200}\"}}\n")).collect();
-        server.put_object("raw", &format!("{name}.keys"), lines.as_bytes());
-        send(&server, &small, &notice(&format!("{name}.keys"), lines.len()));
+    let keys = |count: u32| (0..count).map(|n| format!("{{\"key\":\"{n:>200}\"}}\n")).collect::<String>();
+    // One mebibyte of keys is what the small lane has; the second file is too much for it, and the third for both.
+    for (name, count) in [("few.keys", 10), ("many.keys", 10_000), ("many.sorted", 100_000)] {
+        let lines = keys(count);
+        server.put_object("raw", name, lines.as_bytes());
+        send(&server, &small, &notice(name, lines.len()));
     }
     // What no lane can take is in quarantine in the last.
     let fields: String = (0..20_000).map(|n| format!("{{\"f{n}\":1}}\n")).collect();
     server.put_object("raw", "wide.ndjson", fields.as_bytes());
     send(&server, &small, &notice("wide.ndjson", fields.len()));
-    let total = commit_until(&server, &[&small, &large], 3);
-    assert_eq!((total["done"], total["quarantined"], total["rows"]), (2, 1, 10_010), "{total:?}");
+    let total = commit_until(&server, &[&small, &large], 4);
+    assert_eq!((total["done"], total["quarantined"], total["rows"]), (3, 1, 110_010), "{total:?}");
+    let lanes = "select lane, parts > 1, array_length(promotions), promotions[1]['lane'], promotions[2]['lane'], \
+                 promotions[1]['reason'] like '%memory%' or promotions[1]['reason'] like '%row_number%' from t \
+                 where object like '%/many.%' order by source";
+    let told = read(
+        &server,
+        &python,
+        &[("receipts", lanes), ("sorted", "select count(*), count(distinct _row), count(distinct key) from t")],
+    );
+    let promoted = json!(["lambda-40", null, 1, "lambda-2", null, true]);
+    let split = json!(["lambda-40", true, 2, "lambda-2", "lambda-40", true]);
+    assert_eq!(told[0], json!([promoted, split]), "one receipt each, with its reasons");
+    assert_eq!(told[1], json!([[100_000, 100_000, 100_000]]));
 }

@@ -16,11 +16,18 @@ const KEYS_CONFIG: &str =
     "version = 1\n[[match]]\nglob = '**/*.keys'\n[format]\ntype = 'json'\n[columns]\nkey = 'text'\n";
 const KEYS: &str = "select key from input qualify row_number() over (partition by key order by _row) = 1\n";
 
-/// The files of the pond.
-pub(crate) const FILES: [(&str, &str); 6] = [
+/// A source that sorts a file, and so can be run in parts.
+const SORTED_CONFIG: &str =
+    "version = 1\n[[match]]\nglob = '**/*.sorted'\n[format]\ntype = 'json'\n[columns]\nkey = 'text'\n";
+const SORTED: &str = "select key, _row from input order by key desc\n";
+
+/// The files of the pond. Sorts do not spill, so that a small function shows what a large one does.
+pub(crate) const FILES: [(&str, &str); 8] = [
     ("sources/keys/source.toml", KEYS_CONFIG),
     ("sources/keys/transform.sql", KEYS),
-    ("millpond.toml", "name = 'test'\n"),
+    ("sources/sorted/source.toml", SORTED_CONFIG),
+    ("sources/sorted/transform.sql", SORTED),
+    ("millpond.toml", "name = 'test'\n[lane.all]\nmemory = '16 MiB'\nspill = '1 KiB'\n"),
     ("sources/app/source.toml", CONFIG),
     ("sources/app/transform.sql", TRANSFORM),
     ("sources/app/signals/root.sql", SIGNAL),

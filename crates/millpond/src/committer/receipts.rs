@@ -124,6 +124,7 @@ pub fn receipts_schema() -> SchemaRef {
         ("predicted_by", DataType::Utf8),
         ("spilled_bytes", DataType::Int64),
         ("promotions", promotions),
+        ("parts", DataType::Int64),
     ];
     Arc::new(Schema::new(columns.into_iter().map(|(name, kind)| Field::new(name, kind, true)).collect::<Vec<_>>()))
 }

@@ -32,6 +32,7 @@ pub(super) async fn done(group: &mut Group<'_>, job: &Job<'_>, done: Written, me
         ..job.receipt(Status::Done)
     };
     receipt.resources.spilled_bytes = done.finished.spilled_bytes;
+    receipt.resources.parts = (done.finished.parts > 1).then_some(done.finished.parts);
     let mut write_us = 0;
     match (done.rows, done.duplicate_of) {
         (Some(rows), None) => {

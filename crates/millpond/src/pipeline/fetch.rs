@@ -174,6 +174,28 @@ pub(super) async fn end(node: &Node, source: Option<&Source>, delivery: &Deliver
     Ok(Fetched::Object(object, Input { inner: reader(&node.io, body), meter: Meter::default() }))
 }
 
+/// The object of a job from its start once more.
+///
+/// # Errors
+/// [`Kind::Conflict`](millpond_core::Kind::Conflict) when it is not what it was any more: its event comes back;
+/// [`Kind::Transient`](millpond_core::Kind::Transient) when its store does not answer.
+pub(super) async fn again(node: &Node, object: &Object) -> Result<Input> {
+    let uri = &object.uri;
+    let (store, path) = node.stores.locate(uri)?;
+    let got = node.io.spawn(get(store, path)).await;
+    let got = got.map_err(|error| Error::bug(format!("the fetch of `{uri}` panicked")).because(error))?;
+    match got {
+        Ok((meta, body)) if version_of(&meta) == object.version && meta.size == object.size_bytes => {
+            Ok(Input { inner: reader(&node.io, body), meter: Meter::default() })
+        }
+        Ok(_) => Err(Error::conflict(format!("`{uri}` was written again while it was processed"))),
+        Err(object_store::Error::NotFound { .. }) => {
+            Err(Error::conflict(format!("`{uri}` was deleted while it was processed")))
+        }
+        Err(error) => Err(Error::transient(format!("failed to fetch `{uri}` again")).because(error)),
+    }
+}
+
 /// Whether the ledger says that an object was gone before.
 async fn is_known_gone(node: &Node, source: Option<&Source>, object: &Object) -> Result<bool> {
     let Some(ledger) = &node.ledger else { return Ok(false) };

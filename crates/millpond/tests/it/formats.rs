@@ -32,10 +32,15 @@ fn a_pending_commit_of_version_1_is_one_of_one_job() {
 
 #[test]
 fn a_pending_commit_of_version_2_reads_and_prints_the_same() {
-    for (name, lanes) in [("pending-v2.json", ["", ""]), ("pending-v2-lanes.json", ["small", "medium"])] {
+    for (name, lanes, parts) in [
+        ("pending-v2.json", ["", ""], None),
+        ("pending-v2-lanes.json", ["small", "medium"], None),
+        ("pending-v2-parts.json", ["small", "medium"], Some(4)),
+    ] {
         let (before, pending) = read(name);
         assert_eq!((pending.format, pending.receipts.len()), (2, 2));
         assert_eq!([0, 1].map(|index| pending.receipts[index].resources.lane.as_str()), lanes, "{name}");
+        assert_eq!([0, 1].map(|index| pending.receipts[index].resources.parts), [None, parts], "{name}");
         assert_keeps(&serde_json::to_value(&pending).expect("JSON"), &before);
     }
 }
@@ -57,6 +62,21 @@ async fn receipts_of_before_lanes_and_of_now_lie_in_one_table() {
     let planner = millpond::planner::Planner::new(millpond_core::lane::Lanes::of_job_memory(1 << 28), 1 << 28);
     planner.read_history(&lake).await.expect("history");
     assert!(planner.jobs_known("app") > 0, "the past before lanes teaches, too");
+}
+
+#[tokio::test]
+async fn receipts_of_before_parts_and_of_now_lie_in_one_table() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (lake, _, mut committer) = open(folder.path());
+    for name in ["pending-v1.json", "pending-v2-parts.json"] {
+        read(name).1.put(&lake).await.expect("put");
+        committer.commit_pending().await.expect("commit");
+    }
+    let session = millpond::query::Session::new(Some(&lake), folder.path()).await.expect("session");
+    let sql = "select count(*) as n, count(parts) as split, max(parts) as parts from receipts";
+    let (_, rows) = session.collect(sql).await.expect("query");
+    let told = arrow::util::pretty::pretty_format_batches(&rows).expect("rows").to_string();
+    assert!(told.contains("| 3 | 1     | 4     |"), "{told}");
 }
 
 /// Fields may be added; none may be lost or change.
