@@ -73,7 +73,8 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     }
     let case = options.case.as_deref();
     if case == Some(PACKS) {
-        let table = process::output(&mut build_example("millpond", "pack_speed")?)?;
+        let mut measure = Command::new(build_millpond()?);
+        let table = process::output(measure.args(["test", "--all", "sources", "--speed"]))?;
         let table = format!("{}\n\n{table}", machine::describe(1));
         println!("{table}");
         report::write(Part::Packs, &table)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use millpond::pack_speed::{PackSpeed, pack_speeds};
 use millpond::source_test::{CaseResult, run_pack_over, run_pack_tests, run_tests};
 use millpond_core::{Error, Result};
 
@@ -26,12 +27,19 @@ pub(crate) struct Arguments {
     /// Run the named pack of `--all` over these files and hold the rows against OCSF, without expectations
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "all", requires = "source")]
     like: Vec<PathBuf>,
+    /// Measure the packs of `--all` instead: how fast each is beside decoding alone, and what a small file takes
+    #[arg(long, requires = "all", conflicts_with_all = ["like", "update"])]
+    speed: bool,
     /// Print a JSON object for each case
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<ExitCode> {
+    if let (true, Some(folder)) = (arguments.speed, &arguments.all) {
+        tell_speeds(folder, arguments).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let results = results(pond, arguments).await?;
     if results.is_empty() {
         return Err(Error::bad_config("no tests found")
@@ -54,16 +62,34 @@ pub(crate) async fn run(pond: Option<&Path>, arguments: &Arguments) -> Result<Ex
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// A table in Markdown, a line as each pack is measured.
+async fn tell_speeds(folder: &Path, arguments: &Arguments) -> Result<()> {
+    let mut printed = match arguments.json {
+        true => Ok(()),
+        false => output::print(
+            "| pack | decode, MB/s | job, MB/s | decode / job | small file, ms |\n|---|---:|---:|---:|---:|\n",
+        ),
+    };
+    let mut tell = |speed: PackSpeed| {
+        let PackSpeed { pack, decode_mb_per_s, job_mb_per_s, small_file_ms } = &speed;
+        let ratio = decode_mb_per_s / job_mb_per_s;
+        let line = format!("| {pack} | {decode_mb_per_s:.0} | {job_mb_per_s:.0} | {ratio:.1} | {small_file_ms:.1} |\n");
+        let print = || match arguments.json {
+            true => output::print_json_lines(&[speed]),
+            false => output::print(&line),
+        };
+        if printed.is_ok() {
+            printed = print();
+        }
+    };
+    pack_speeds(folder, arguments.source.as_deref(), &mut tell).await?;
+    printed
+}
+
 async fn results(pond: Option<&Path>, arguments: &Arguments) -> Result<Vec<CaseResult>> {
     let name = arguments.source.as_deref();
     match (&arguments.all, name) {
-        (Some(folder), Some(name)) if !arguments.like.is_empty() => {
-            let mut results = Vec::new();
-            for file in &arguments.like {
-                results.push(run_pack_over(folder, name, file).await?);
-            }
-            Ok(results)
-        }
+        (Some(folder), Some(name)) if !arguments.like.is_empty() => run_pack_over(folder, name, &arguments.like).await,
         (Some(folder), name) => run_pack_tests(folder, name, arguments.update).await,
         (None, name) => {
             let pond = run::load(pond).await?;

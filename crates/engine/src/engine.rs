@@ -34,7 +34,7 @@ use crate::shared::SharedStream;
 use crate::tables::Tables;
 
 pub use datafusion::DataFusion;
-pub(crate) use datafusion::{Compiled, columns_read, physical, planning_state, scans, spilled_bytes};
+pub(crate) use datafusion::{Compiled, JobQuery, columns_read, planning_state, scans, spilled_bytes};
 
 /// Batches on their way through a job. An error of ours travels in [`DataFusionError::External`].
 pub type Rows = BoxStream<'static, Result<RecordBatch, DataFusionError>>;

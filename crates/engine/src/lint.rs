@@ -55,8 +55,8 @@ struct Query<'a> {
 impl Prepared {
     /// Looks for mistakes in the source's signals; none of them keeps the source from running.
     pub fn lint(&self, problems: &mut Problems) {
-        for (signal, plan) in self.source.signals.iter().zip(&self.signals) {
-            let query = Query { sql: &signal.sql, plan, transform: self.transform.logical_plan() };
+        for (signal, planned) in self.source.signals.iter().zip(&self.signals) {
+            let query = Query { sql: &signal.sql, plan: &planned.logical, transform: self.transform.logical_plan() };
             lint_query(&self.state, &query, problems);
         }
     }

@@ -20,7 +20,7 @@ use millpond_core::units::nearest;
 use millpond_core::{Error, Result};
 
 use crate::encode::lake_schema;
-use crate::engine::{Compiled, Engine, Planner, Refusal, Transform, columns_read};
+use crate::engine::{Compiled, Engine, JobQuery, Planner, Refusal, Transform, columns_read};
 use crate::leaves::{is_within, leaves};
 use crate::ocsf::Completed;
 use crate::rules::Rules;
@@ -52,7 +52,7 @@ pub struct Prepared {
     pub(crate) state: SessionState,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) transform: Arc<dyn Transform>,
-    pub(crate) signals: Vec<LogicalPlan>,
+    pub(crate) signals: Vec<JobQuery>,
     /// The Sigma rules for its events, where there are any.
     pub rules: Option<Arc<Rules>>,
 }
@@ -310,7 +310,7 @@ impl Planning<'_> {
             state: self.state.clone(),
             engine: Arc::clone(self.engine),
             transform,
-            signals,
+            signals: signals.into_iter().map(JobQuery::new).collect(),
             rules: None,
         })
     }

@@ -17,7 +17,7 @@ use millpond_core::plan::Plan;
 use millpond_core::predict::Work;
 use millpond_core::{Error, Result};
 
-use crate::engine::{Input, JobSession, Rows, Running, Seen, physical, planning_state, scans, spilled_bytes};
+use crate::engine::{Input, JobSession, Rows, Running, Seen, planning_state, scans, spilled_bytes};
 use crate::functions::FileTime;
 use crate::job_memory::JobMemory;
 use crate::limits::{Limits, Stop};
@@ -176,8 +176,8 @@ async fn run_part(
     let before = lock(decoding).seen();
     let mut transform = prepared.transform.start(job).await?;
     let mut signals = Vec::with_capacity(prepared.signals.len());
-    for (logical, signal) in prepared.signals.iter().zip(&prepared.source.signals) {
-        signals.push(physical(&state, logical, &signal.sql.file).await?);
+    for (query, signal) in prepared.signals.iter().zip(&prepared.source.signals) {
+        signals.push(query.physical(&state, &signal.sql.file).await?);
     }
     let streams = shared_streams(&mut state, decoding, prepared, transform.as_mut(), &signals)?;
     let rows_out = drive(prepared, &state, &streams, &signals, decoding, sink).await?;
@@ -395,8 +395,8 @@ pub async fn work(prepared: &Prepared) -> Result<Work> {
     let state = planning_state(&prepared.state, config, has_ordinal(prepared)).build();
     let transform = prepared.transform.work(&state).await?;
     let mut signals = Vec::with_capacity(prepared.signals.len());
-    for (logical, signal) in prepared.signals.iter().zip(&prepared.source.signals) {
-        signals.push(physical(&state, logical, &signal.sql.file).await?);
+    for (query, signal) in prepared.signals.iter().zip(&prepared.source.signals) {
+        signals.push(query.physical(&state, &signal.sql.file).await?);
     }
     Ok(transform.max(work::of_plans(&signals)))
 }
@@ -412,8 +412,8 @@ pub async fn obstacle(prepared: &Prepared) -> Result<Option<String>> {
     if let Some(what) = prepared.transform.obstacle(&state).await? {
         return Ok(Some(what));
     }
-    for (logical, signal) in prepared.signals.iter().zip(&prepared.source.signals) {
-        if let Some(what) = parts::obstacle(&[physical(&state, logical, &signal.sql.file).await?]) {
+    for (query, signal) in prepared.signals.iter().zip(&prepared.source.signals) {
+        if let Some(what) = parts::obstacle(&[query.physical(&state, &signal.sql.file).await?]) {
             return Ok(Some(format!("{what} in `{}`", signal.sql.file)));
         }
     }

@@ -27,6 +27,7 @@ pub mod maintenance;
 pub mod metrics;
 mod news;
 mod ocsf_views;
+pub mod pack_speed;
 pub mod packs;
 pub mod pipeline;
 pub mod planner;

@@ -111,24 +111,36 @@ pub async fn run_pack_tests(folder: &Path, pack: Option<&str>, update: bool) -> 
     Ok(results)
 }
 
-/// Runs a pack over any file and holds its rows against the OCSF schema, without expectations.
+/// Runs a pack over any files and holds its rows against the OCSF schema, without expectations.
 ///
 /// # Errors
-/// When the pack does not plan, or the file cannot be read.
-pub async fn run_pack_over(folder: &Path, pack: &str, file: &Path) -> Result<CaseResult> {
-    let mut result = None;
-    for (source, mut problems) in pond::read_packs(folder, Some(pack))? {
+/// When the pack does not plan, or a file cannot be read.
+pub async fn run_pack_over(folder: &Path, pack: &str, files: &[PathBuf]) -> Result<Vec<CaseResult>> {
+    let mut results = Vec::new();
+    for prepared in prepared_packs(folder, Some(pack)).await? {
+        for file in files {
+            let given = execute(&prepared, file).await?;
+            results.push(outcome(&prepared, file.to_string_lossy().into_owned(), &given));
+        }
+    }
+    Ok(results)
+}
+
+/// The packs in a folder, or one of them, with their planned SQL.
+///
+/// # Errors
+/// When one does not plan, or the folder has none of that name.
+pub(crate) async fn prepared_packs(folder: &Path, pack: Option<&str>) -> Result<Vec<Prepared>> {
+    let mut packs = Vec::new();
+    for (source, mut problems) in pond::read_packs(folder, pack)? {
         let prepared = match source {
             Some(source) => prepare_pack(source, &mut problems).await?,
             None => None,
         };
         problems.into_result()?;
-        if let Some(prepared) = prepared {
-            let given = execute(&prepared, file).await?;
-            result = Some(outcome(&prepared, file.to_string_lossy().into_owned(), &given));
-        }
+        packs.extend(prepared);
     }
-    result.ok_or_else(|| Error::bug(format!("pack `{pack}` without problems was not planned")))
+    Ok(packs)
 }
 
 async fn prepare_pack(source: Source, problems: &mut Problems) -> Result<Option<Prepared>> {
@@ -284,7 +296,7 @@ pub(crate) fn unfold(mut row: Map<String, Value>) -> Map<String, Value> {
     row
 }
 
-fn input_of(case: &Path) -> Result<PathBuf> {
+pub(crate) fn input_of(case: &Path) -> Result<PathBuf> {
     let entries = std::fs::read_dir(case).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut inputs =
         entries.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("input")));

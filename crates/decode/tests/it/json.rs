@@ -102,7 +102,8 @@ fn records_stand_in_text() {
     };
     let text = [
         envelope(&["{\"a\":1,\"b\":\"\\\"x\\\"\"}", " {\"a\":2} "]),
-        r#"{"a":3}{"logEvents":{"message":"{\u0022a\":4}"}}{"detail":"{}"}{"detail":"{\"a\":5}"}{"a":6,"detail":"x"}"#.to_owned(),
+        r#"{"a":3}{"logEvents":{"message":"{\u0022a\":4}"}}{"detail":"{}"}{"detail":"{\"a\":5}"}{"a":6,"detail":"x"}"#
+            .to_owned(),
         envelope(&["no record", "{\"a\":7}", "{\"a\":8} {}", "{\"a\":", "[]"]),
     ];
     let paths = under_all(&["logEvents.message", "detail"]);
@@ -117,12 +118,7 @@ fn records_stand_in_text() {
         r#"{"a":6}"#,
         r#"{"a":7}"#,
     ];
-    let rejects = [
-        "7 bad_json: no record",
-        "9 bad_json: {\"a\":8} {}",
-        "10 bad_json: {\"a\":",
-        "11 not_an_object: []",
-    ];
+    let rejects = ["7 bad_json: no record", "9 bad_json: {\"a\":8} {}", "10 bad_json: {\"a\":", "11 not_an_object: []"];
     assert_decoded(&decoded, &rows, &rejects);
 }
 

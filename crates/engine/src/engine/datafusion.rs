@@ -2,13 +2,14 @@
 
 use std::any::Any;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
@@ -93,7 +94,7 @@ impl Planner for Compiled<'_> {
         hidden: &[String],
     ) -> Result<Arc<dyn Transform>, Box<Refusal>> {
         let logical = self.logical(query, input, hidden).await?;
-        Ok(Arc::new(Planned { session: self.session.clone(), file: query.file.clone(), logical }))
+        Ok(Arc::new(Planned { session: self.session.clone(), file: query.file.clone(), query: JobQuery::new(logical) }))
     }
 }
 
@@ -129,38 +130,38 @@ fn explained(error: &DataFusionError, input: &SchemaRef, hidden: &[String]) -> E
 struct Planned {
     session: SessionState,
     file: String,
-    logical: LogicalPlan,
+    query: JobQuery,
 }
 
 #[async_trait]
 impl Transform for Planned {
     fn schema(&self) -> SchemaRef {
-        Arc::new(self.logical.schema().as_arrow().clone())
+        Arc::new(self.query.logical.schema().as_arrow().clone())
     }
 
     async fn columns_read(&self) -> Result<BTreeSet<String>> {
-        columns_read(&self.session, &self.logical).await
+        columns_read(&self.session, &self.query.logical).await
     }
 
     fn logical_plan(&self) -> Option<&LogicalPlan> {
-        Some(&self.logical)
+        Some(&self.query.logical)
     }
 
     async fn work(&self, session: &SessionState) -> Result<Work> {
-        Ok(work::of_plans(&[physical(session, &self.logical, &self.file).await?]))
+        Ok(work::of_plans(&[self.query.physical(session, &self.file).await?]))
     }
 
     async fn obstacle(&self, session: &SessionState) -> Result<Option<String>> {
-        Ok(parts::obstacle(&[physical(session, &self.logical, &self.file).await?]))
+        Ok(parts::obstacle(&[self.query.physical(session, &self.file).await?]))
     }
 
     async fn explain(&self, session: &SessionState) -> Result<String> {
-        let plan = physical(session, &self.logical, &self.file).await?;
+        let plan = self.query.physical(session, &self.file).await?;
         Ok(displayable(plan.as_ref()).indent(false).to_string())
     }
 
     async fn start(&self, job: &JobSession<'_>) -> Result<Box<dyn Running>> {
-        let plan = physical(job.session, &self.logical, job.file).await?;
+        let plan = self.query.physical(job.session, job.file).await?;
         Ok(Box::new(Job { plan, session: job.session.clone() }))
     }
 }
@@ -210,13 +211,52 @@ fn rules(has_ordinal: bool) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>
     rules
 }
 
-pub(crate) async fn physical(
-    state: &SessionState,
-    logical: &LogicalPlan,
-    file: &str,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let planned = state.create_physical_plan(logical).await;
-    planned.map_err(|error| engine_error(&format!("failed to plan `{file}`"), error))
+/// A query that jobs run. It is optimised once for all of them, which takes longer than a small file, unless it asks for
+/// the time: that is put into the plan.
+#[derive(Debug, Clone)]
+pub(crate) struct JobQuery {
+    pub(crate) logical: LogicalPlan,
+    optimised: Arc<OnceLock<LogicalPlan>>,
+    asks_the_time: bool,
+}
+
+impl JobQuery {
+    pub(crate) fn new(logical: LogicalPlan) -> Self {
+        let asks_the_time = asks_the_time(&logical);
+        Self { logical, optimised: Arc::default(), asks_the_time }
+    }
+
+    /// The plan that a job runs; `file` is where the SQL stands.
+    pub(crate) async fn physical(&self, state: &SessionState, file: &str) -> Result<Arc<dyn ExecutionPlan>> {
+        let failed = |error| engine_error(&format!("failed to plan `{file}`"), error);
+        if self.asks_the_time {
+            return state.create_physical_plan(&self.logical).await.map_err(failed);
+        }
+        let optimised = match self.optimised.get() {
+            Some(optimised) => optimised,
+            None => {
+                let optimised = state.optimize(&self.logical).map_err(failed)?;
+                self.optimised.get_or_init(|| optimised)
+            }
+        };
+        state.query_planner().create_physical_plan(optimised, state).await.map_err(failed)
+    }
+}
+
+/// Whether some function gives the same within a query and not beyond it, as `now()` does.
+fn asks_the_time(plan: &LogicalPlan) -> bool {
+    let is_stable = |expr: &Expr| {
+        let Expr::ScalarFunction(function) = expr else { return Ok(false) };
+        Ok(function.func.signature().volatility == Volatility::Stable)
+    };
+    let mut found = false;
+    let looked = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            found |= expr.exists(is_stable)?;
+            Ok(TreeNodeRecursion::Continue)
+        })
+    });
+    looked.is_err() || found
 }
 
 /// What a plan's operators wrote to the temporary folder.
