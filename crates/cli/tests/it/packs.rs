@@ -62,6 +62,27 @@ fn reference_every_record_of_a_sample_is_a_valid_event_or_in_quarantine() {
     assert!(known == text, "`{TRIED}` is out of date: run `cargo xtask docs`");
 }
 
+/// However its records are wrapped, a source gives the same rows: the expectations of these cases are the same to the byte,
+/// and `millpond test` holds the rows against them.
+#[test]
+fn shapes_of_the_same_records_give_the_same_rows() {
+    let expected = |pack: &str, case: &str| {
+        let file = here("../../sources").join(pack).join("tests").join(case).join("expected.ndjson");
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("`{}`: {error}", file.display()))
+    };
+    for shape in ["array", "ndjson", "firehose", "cloudwatch"] {
+        assert!(expected("aws-cloudtrail", shape) == expected("aws-cloudtrail", "records"), "{shape}");
+    }
+    let sources =
+        std::fs::read_dir(here("../../sources")).expect("sources").map(|entry| entry.expect("entry").file_name());
+    let zeek: Vec<String> =
+        sources.filter_map(|name| Some(name.to_str()?.to_owned())).filter(|name| name.starts_with("zeek-")).collect();
+    assert!(zeek.len() >= 25, "{zeek:?}");
+    for pack in &zeek {
+        assert!(expected(pack, "tsv") == expected(pack, "json"), "{pack}");
+    }
+}
+
 /// The samples by the pack that they are recognised as, each with its kind.
 fn by_pack<'a>(samples: &Path, manifest: &'a str) -> BTreeMap<String, Vec<(PathBuf, &'static str)>> {
     let columns: Vec<Vec<&'a str>> = manifest.lines().map(|line| line.split('\t').collect()).collect();

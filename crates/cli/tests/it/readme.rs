@@ -56,3 +56,53 @@ fn the_commands_of_the_readme_exist() {
         assert!(known, "`millpond {command}` is no command");
     }
 }
+
+/// The packs over whose test records the README asks.
+const ASKED: [&str; 13] = [
+    "aws-cloudtrail",
+    "azure-activity",
+    "azure-entra-signin",
+    "duo",
+    "gcp-audit",
+    "github-audit",
+    "google-workspace",
+    "kubernetes-audit",
+    "linux-auth",
+    "m365-audit",
+    "okta-system",
+    "slack-audit",
+    "windows-security",
+];
+
+#[test]
+fn the_questions_to_every_vendor_have_these_answers() {
+    let pond = Pond::empty();
+    pond.write("millpond.toml", "[[input]]\nurl = 'inbox'\nrecognize = true\n");
+    for pack in ASKED {
+        pond.millpond(&["source", "add", pack]).ok();
+        for case in std::fs::read_dir(pond.path(&format!("sources/{pack}/tests"))).expect("tests") {
+            let case = case.expect("case").path();
+            for file in std::fs::read_dir(&case).expect("case").map(|file| file.expect("file").path()) {
+                if file.file_stem().is_some_and(|stem| stem == "input") {
+                    let name = format!(
+                        "inbox/{pack}-{}-{}",
+                        case.file_name().expect("name").display(),
+                        file.file_name().expect("name").display()
+                    );
+                    pond.write(&name, std::fs::read(&file).expect("input"));
+                }
+            }
+        }
+    }
+    pond.run_once();
+    let text = readme();
+    let section =
+        text.split("\n## ").find(|section| section.starts_with("One question, every vendor")).expect("a section");
+    let blocks: Vec<&str> = section.split("```").skip(1).step_by(2).collect();
+    assert_eq!(blocks.len(), 4);
+    for pair in blocks.chunks(2) {
+        let query = pair[0].split('"').nth(1).expect("a query");
+        let shown = pair[1].trim_start_matches("text").trim();
+        assert_eq!(pond.millpond(&["query", query]).ok().stdout.trim(), shown, "{query}");
+    }
+}

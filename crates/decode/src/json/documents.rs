@@ -503,13 +503,12 @@ fn record_in_text(reader: &mut RecordReader, window: &mut Window, rows: &mut Row
         Kind::Escaped => text::unescape(text.bytes, &mut record),
         _ => record.extend_from_slice(text.bytes),
     }
-    window.consume(end);
     let start = skip_whitespace(&record, 0);
-    let scanned = match record.get(start) {
-        Some(b'{') => reader.scan(&record, start, rows),
-        _ => Err(Stop::Malformed(start, "`{` was expected")),
-    };
-    match scanned {
+    if record.get(start) != Some(&b'{') {
+        return refuse_item(window, rows);
+    }
+    window.consume(end);
+    match reader.scan(&record, start, rows) {
         Ok(end) if skip_whitespace(&record, end) == record.len() => {
             reader.emit(&record, start, end, Some(offset), rows)
         }

@@ -110,15 +110,20 @@ fn records_stand_in_text() {
     let decoded = decode(request(paths, columns("a: int; b: text")), text.concat().as_bytes());
     let rows = [
         r#"{"a":1,"b":"\"x\""}"#,
-        r#"{"a":2}"#,
-        r#"{"a":3}"#,
-        r#"{"a":4}"#,
-        "{}",
-        r#"{"a":5}"#,
-        r#"{"a":6}"#,
-        r#"{"a":7}"#,
+        r#"{"a":2,"b":null}"#,
+        r#"{"a":3,"b":null}"#,
+        r#"{"a":4,"b":null}"#,
+        r#"{"a":null,"b":null}"#,
+        r#"{"a":5,"b":null}"#,
+        r#"{"a":6,"b":null}"#,
+        r#"{"a":7,"b":null}"#,
     ];
-    let rejects = ["7 bad_json: no record", "9 bad_json: {\"a\":8} {}", "10 bad_json: {\"a\":", "11 not_an_object: []"];
+    let rejects = [
+        "7 not_an_object: \"no record\"",
+        "9 bad_json: {\"a\":8} {}",
+        "10 bad_json: {\"a\":",
+        "11 not_an_object: \"[]\"",
+    ];
     assert_decoded(&decoded, &rows, &rejects);
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use maxminddb::geoip2::{Enterprise, Isp};
 use millpond_core::{Error, Result};
+use serde::Deserialize;
 
 use super::ip;
 use super::row::{Function, Kind, Value, struct_type};
@@ -36,6 +36,68 @@ pub(super) fn functions(databases: &Arc<Databases>) -> Vec<Function> {
     ]
 }
 
+/// What is read of a record of places. Databases differ in what else they have, and in its types.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Place<'a> {
+    #[serde(borrow)]
+    country: Named<'a>,
+    #[serde(borrow)]
+    registered_country: Named<'a>,
+    #[serde(borrow)]
+    subdivisions: Vec<Named<'a>>,
+    #[serde(borrow)]
+    city: Named<'a>,
+    #[serde(borrow)]
+    continent: Named<'a>,
+    #[serde(borrow)]
+    postal: Postal<'a>,
+    location: Coordinates,
+    #[serde(borrow)]
+    traits: Traits<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Named<'a> {
+    iso_code: Option<&'a str>,
+    #[serde(borrow)]
+    names: Names<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Names<'a> {
+    en: Option<&'a str>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Postal<'a> {
+    code: Option<&'a str>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Coordinates {
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Traits<'a> {
+    isp: Option<&'a str>,
+}
+
+/// What is read of a record of autonomous systems.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct System<'a> {
+    autonomous_system_number: Option<u32>,
+    autonomous_system_organization: Option<&'a str>,
+}
+
 /// The databases of a pond; what one does not have is NULL.
 #[derive(Debug, Default)]
 pub struct Databases {
@@ -59,16 +121,16 @@ impl Database {
     }
 
     fn location(&self, address: &str) -> Option<[Value<'_>; 8]> {
-        let found = self.0.lookup(ip::parse(address)?).ok()?.decode::<Enterprise<'_>>().ok()??;
+        let found = self.0.lookup(ip::parse(address)?).ok()?.decode::<Place<'_>>().ok()??;
         let country = found.country.iso_code.or(found.registered_country.iso_code);
         let subdivision = found.subdivisions.first().and_then(|subdivision| subdivision.iso_code);
         let region = country.zip(subdivision).map(|(country, subdivision)| format!("{country}-{subdivision}"));
         Some([
             country.into(),
             region.into(),
-            found.city.names.english.into(),
+            found.city.names.en.into(),
             found.postal.code.into(),
-            found.continent.names.english.into(),
+            found.continent.names.en.into(),
             found.location.latitude.map_or(Value::Null, Value::Float),
             found.location.longitude.map_or(Value::Null, Value::Float),
             found.traits.isp.into(),
@@ -76,7 +138,7 @@ impl Database {
     }
 
     fn system(&self, address: &str) -> Option<[Value<'_>; 2]> {
-        let found = self.0.lookup(ip::parse(address)?).ok()?.decode::<Isp<'_>>().ok()??;
+        let found = self.0.lookup(ip::parse(address)?).ok()?.decode::<System<'_>>().ok()??;
         let number = found.autonomous_system_number.map_or(Value::Null, |number| Value::Long(number.into()));
         Some([number, found.autonomous_system_organization.into()])
     }
