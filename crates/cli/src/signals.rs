@@ -106,7 +106,7 @@ pub(crate) async fn run(pond: Option<&Path>, command: Command) -> Result<ExitCod
             let (lake, pond) = open(pond).await?;
             return run_due(lake, pond, &arguments).await;
         }
-        Command::Test { name, update } => return test(&*open(pond).await?.1, name.as_deref(), update).await,
+        Command::Test { name, update } => return test(&open(pond).await?.1, name.as_deref(), update).await,
         Command::Backtest { name, since, until, json } => {
             let (lake, pond) = open(pond).await?;
             let until = until.unwrap_or_else(|| Clock::system().now_us());

@@ -10,7 +10,9 @@ use millpond::packs;
 use millpond::pond::Pond;
 use millpond::scaffold::scaffold;
 use millpond::source_test::run_tests;
+use millpond_core::config::Problems;
 use millpond_core::format::DecodeLimits;
+use millpond_core::source::Source;
 use millpond_core::{Error, Result};
 use millpond_engine::decode::learn::learn;
 
@@ -34,6 +36,9 @@ pub(crate) enum Command {
         /// The sample
         #[arg(long, value_name = "FILE")]
         like: String,
+        /// Its rows are events of this class of OCSF; `base_event` if none is named
+        #[arg(long, value_name = "CLASS", num_args = 0..=1, default_missing_value = "base_event")]
+        ocsf: Option<String>,
     },
     /// List the shipped packs
     Packs,
@@ -48,14 +53,23 @@ pub(crate) async fn run(pond: Option<&Path>, command: Command) -> Result<ExitCod
     let root = || Pond::find(pond.unwrap_or(Path::new(".")));
     match command {
         Command::Learn { files, write } => learn_source(&files, write.as_deref(), root)?,
-        Command::New { name, like } => new_source(&root()?, &name, &like).await?,
-        Command::Packs => packs::names().iter().try_for_each(|name| output::print(&format!("{name}\n")))?,
+        Command::New { name, like, ocsf } => new_source(&root()?, &name, &like, ocsf.as_deref()).await?,
+        Command::Packs => list_packs()?,
         Command::Add { pack } => {
             packs::install(&pack, &root()?.join("sources"))?;
             eprintln!("added `sources/{pack}`; `millpond test {pack}` tries it");
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn list_packs() -> Result<()> {
+    let mut problems = Problems::default();
+    let packs = packs::names().into_iter().map(|name| packs::source(name, &mut problems));
+    let packs: Vec<Source> = packs.filter_map(Result::transpose).collect::<Result<_>>()?;
+    let columns: [output::Column<Source>; 2] =
+        [("pack", |source| source.name.clone()), ("logs", |source| source.description.clone())];
+    output::print(&output::text_table(&columns, &packs))
 }
 
 fn learn_source(files: &[String], write: Option<&str>, root: impl Fn() -> Result<std::path::PathBuf>) -> Result<()> {
@@ -75,12 +89,15 @@ fn open(file: &str) -> Result<Box<dyn Read + Send>> {
 }
 
 /// Writes a source, and what its test gives as what is expected of it.
-async fn new_source(root: &Path, name: &str, like: &str) -> Result<()> {
-    let files = scaffold(name, like, &|| open(like))?;
+async fn new_source(root: &Path, name: &str, like: &str, ocsf: Option<&str>) -> Result<()> {
+    let files = scaffold(name, like, ocsf, &|| open(like))?;
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     write_files(&root.join("sources").join(name), &files)?;
-    run_tests(&Pond::load(root).await?, Some(name), true).await?;
-    eprintln!("made `sources/{name}`: `millpond check` and `millpond test {name}` pass as it is");
+    let tested = run_tests(&Pond::load(root).await?, Some(name), true).await?;
+    match tested.iter().all(|case| case.differences.is_empty()) {
+        true => eprintln!("made `sources/{name}`: `millpond check` and `millpond test {name}` pass as it is"),
+        false => eprintln!("made `sources/{name}`: `millpond test {name}` tells what its events lack yet"),
+    }
     eprintln!(
         "  its test holds records of `{like}` as they were: remove what is secret, then `millpond test {name} --update`"
     );

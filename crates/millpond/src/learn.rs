@@ -22,20 +22,18 @@ const RESERVED: [&str; 24] = [
 /// Writes down what was learned of a source called `name`.
 pub fn propose(name: &str, learned: &Learned) -> Proposal {
     Proposal {
-        config: config(name, learned, &format!("**/{name}/**"), ""),
+        config: config(name, learned, &about_rows(&learned.columns), &format!("**/{name}/**"), ""),
         transform: transform(&learned.columns, &[]),
     }
 }
 
-/// `source.toml`, with one match, and `recognize` behind it.
-pub(crate) fn config(name: &str, learned: &Learned, glob: &str, recognize: &str) -> String {
-    let time = time_column(&learned.columns).map(|column| format!("time = \"{}\"\n", output_name(&column.name)));
+/// `source.toml`: what it says of its rows, one match, and `recognize` behind it.
+pub(crate) fn config(name: &str, learned: &Learned, about_rows: &str, glob: &str, recognize: &str) -> String {
+    let Learned { records, why, format, .. } = learned;
+    let format = format_section(format);
     let mut text = format!(
-        "# Learned from {} records: {}\nversion = 1\ndescription = \"{name}\"\n{}\n[[match]]\nglob = \"{glob}\"\n\n{recognize}{}\n[columns]\n",
-        learned.records,
-        learned.why,
-        time.unwrap_or_default(),
-        format_section(&learned.format),
+        "# Learned from {records} records: {why}\nversion = 1\ndescription = \"{name}\"\n{about_rows}\n[[match]]\nglob = \"{glob}\"\n\n\
+         {recognize}{format}\n[columns]\n"
     );
     for column in &learned.columns {
         text.push_str(&format!("{} = {}\n", toml_key(&column.name), toml_type(&column.kind)));
@@ -43,8 +41,13 @@ pub(crate) fn config(name: &str, learned: &Learned, glob: &str, recognize: &str)
     text
 }
 
+/// Which column of the rows is the event's time.
+pub(crate) fn about_rows(columns: &[Column]) -> String {
+    time_column(columns).map(|column| format!("time = \"{}\"\n", output_name(&column.name))).unwrap_or_default()
+}
+
 /// The first timestamp of a record is taken for the event's time.
-fn time_column(columns: &[Column]) -> Option<&Column> {
+pub(crate) fn time_column(columns: &[Column]) -> Option<&Column> {
     columns.iter().find(|column| matches!(column.kind, ColumnType::Timestamp(_)))
 }
 
@@ -168,7 +171,7 @@ pub(crate) fn transform(columns: &[Column], more: &[(&str, &str)]) -> String {
     format!("select\n{}\n    _file,\n    _row,\n    now() as processed_at\nfrom input\n", lines.join("\n"))
 }
 
-fn sql_name(name: &str) -> String {
+pub(crate) fn sql_name(name: &str) -> String {
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let is_reserved = RESERVED.contains(&name.to_ascii_lowercase().as_str());

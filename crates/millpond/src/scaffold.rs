@@ -5,12 +5,15 @@ use std::io::Read;
 
 use millpond_core::format::{DecodeLimits, Delimited, Format, Header};
 use millpond_core::recognize::{Pattern, RECORDS_LOOKED_AT, Recognizer, Record};
+use millpond_core::units::nearest;
 use millpond_core::{Error, Result};
 use millpond_engine::decode::learn::{Learned, learn};
 use millpond_engine::decode::sample::{Asked, Sample, SampledRecord, sample};
+use millpond_ocsf::Schema;
+use millpond_ocsf::schema::{Item, Requirement};
 use serde_json::{Map, Value, json};
 
-use crate::learn::{config, toml_key, toml_text, transform};
+use crate::learn::{about_rows, config, sql_name, time_column, toml_key, toml_text, transform};
 
 /// Records of the sample that become the test's input.
 const TEST_RECORDS: usize = 5;
@@ -51,16 +54,40 @@ const TELLING_FIELDS: [(&str, &[&str]); 5] = [
     ("winxml", &["Channel"]),
 ];
 
+/// Attributes that are filled in, or that the scaffold gives.
+const FILLED_IN: [&str; 13] = [
+    "activity_id",
+    "category_uid",
+    "class_uid",
+    "metadata",
+    "observables",
+    "severity_id",
+    "status",
+    "time",
+    "timezone_offset",
+    "type_uid",
+    "unmapped",
+    "message",
+    "status_code",
+];
+
 /// The files of a new source, by their paths below its folder.
 pub type Files = Vec<(String, String)>;
 
-/// Makes a source called `name` of a sample. `open` opens the sample, any number of times.
+/// Makes a source called `name` of a sample, whose rows are events of the class `ocsf` if one is named. `open` opens the
+/// sample, any number of times.
 ///
 /// # Errors
 /// [`Kind::BadConfig`](millpond_core::Kind::BadConfig) for a name that no source can have,
 /// [`Kind::BadInput`](millpond_core::Kind::BadInput) for a sample without records.
-pub fn scaffold(name: &str, file: &str, open: &dyn Fn() -> Result<Box<dyn Read + Send>>) -> Result<Files> {
+pub fn scaffold(
+    name: &str,
+    file: &str,
+    ocsf: Option<&str>,
+    open: &dyn Fn() -> Result<Box<dyn Read + Send>>,
+) -> Result<Files> {
     check_name(name)?;
+    let class = ocsf.map(class).transpose()?;
     let mut learned = learn(vec![(file.to_owned(), open()?)], DecodeLimits::default())?;
     let whole = Asked { text_bytes_max: usize::MAX, ..Asked::first(RECORDS_LOOKED_AT) };
     let sample = sample(open()?, file, &whole)?;
@@ -74,9 +101,13 @@ pub fn scaffold(name: &str, file: &str, open: &dyn Fn() -> Result<Box<dyn Read +
     }
     // A folder of the input: a wildcard before it would meet those of other sources that are as long.
     let glob = format!("{name}/**");
+    let (about_rows, transform) = match class {
+        Some((class, item)) => (about_events(name, class), transform_to_events(class, item, &learned)),
+        None => (about_rows(&learned.columns), transform_of(&learned)),
+    };
     Ok(vec![
-        ("source.toml".to_owned(), config(name, &learned, &glob, &recognizer(&sample))),
-        ("transform.sql".to_owned(), transform_of(&learned)),
+        ("source.toml".to_owned(), config(name, &learned, &about_rows, &glob, &recognizer(&sample))),
+        ("transform.sql".to_owned(), transform),
         ("README.md".to_owned(), readme(name, &learned, &sample)),
         (format!("tests/sample/input.{ending}"), input),
     ])
@@ -96,6 +127,48 @@ fn check_name(name: &str) -> Result<()> {
 fn transform_of(learned: &Learned) -> String {
     let select = transform(&learned.columns, &[("_rest", "unmapped")]);
     format!("-- One row per record. What a record has beyond the declared columns is in `unmapped`, as JSON.\n{select}")
+}
+
+/// A class of OCSF, by its name.
+fn class(name: &str) -> Result<(&str, &'static Item)> {
+    let schema = Schema::get();
+    schema.class(name).map(|class| (name, class)).ok_or_else(|| {
+        let error = Error::bad_config(format!("`{name}` is no class of OCSF"));
+        match nearest(name, schema.class_names()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("its classes are those of schema.ocsf.io, such as `authentication`, or `base_event`"),
+        }
+    })
+}
+
+/// `[ocsf]`, with the maker and the product as the source's name has them.
+fn about_events(name: &str, class: &str) -> String {
+    let titled = |word: &str| word[..1].to_uppercase() + &word[1..];
+    let words: Vec<String> = name.split('-').filter(|word| !word.is_empty()).map(titled).collect();
+    let (vendor, product) = words.split_first().map_or((name, String::new()), |(first, rest)| (first, rest.join(" ")));
+    let product = if product.is_empty() { vendor.to_owned() } else { product };
+    format!("\n[ocsf]\nclasses = [\"{class}\"]\nvendor = \"{vendor}\"\nproduct = \"{product}\"\n")
+}
+
+/// An event of each record that says when it was, and what else the class asks for.
+fn transform_to_events(class: &str, item: &Item, learned: &Learned) -> String {
+    let wanted = |requirement: Requirement| {
+        let attributes = item.attributes.iter().filter(|(name, attribute)| {
+            attribute.requirement == requirement && attribute.profiles.is_empty() && !FILLED_IN.contains(&name.as_str())
+        });
+        let names: Vec<&str> = attributes.map(|(name, _)| name.as_str()).collect();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    };
+    let time =
+        time_column(&learned.columns).map_or("cast(null as timestamp)".to_owned(), |column| sql_name(&column.name));
+    let time = if time == "time" { time } else { format!("{time} as time") };
+    format!(
+        "-- One event of the class `{class}` per record. `unmapped` holds the fields that nothing here names, as JSON.\n\
+         -- Besides what is filled in behind this SQL the class requires: {}.\n-- It recommends: {}.\n\
+         select\n    {time},\n    0 as activity_id,\n    _rest as unmapped,\n    _file,\n    _row\nfrom input\n",
+        wanted(Requirement::Required),
+        wanted(Requirement::Recommended),
+    )
 }
 
 /// The first records in the format of the sample, with its header, and the ending that says what they are.
@@ -242,7 +315,7 @@ mod tests {
     fn made(text: &str) -> Files {
         let text = text.to_owned();
         let open = || Ok(Box::new(Cursor::new(text.clone().into_bytes())) as Box<dyn Read + Send>);
-        scaffold("my-app", "x", &open).expect("a source")
+        scaffold("my-app", "x", None, &open).expect("a source")
     }
 
     fn file<'a>(files: &'a Files, path: &str) -> &'a str {
@@ -295,7 +368,7 @@ mod tests {
     fn names_are_those_of_tables() {
         let open = || Ok(Box::new(Cursor::new(b"{}\n".to_vec())) as Box<dyn Read + Send>);
         for name in ["", "My-App", "a_b", "1a", "a/b"] {
-            let error = scaffold(name, "x", &open).expect_err(name);
+            let error = scaffold(name, "x", None, &open).expect_err(name);
             assert!(error.chain().contains("is no name for a source"), "{error:?}");
         }
     }

@@ -135,6 +135,12 @@ impl Ran {
     }
 }
 
+/// The names of the shipped packs.
+pub(crate) fn packs() -> Vec<String> {
+    let listed = Ran::of(millpond(Path::new("."), &["source", "packs"]).output().expect("millpond")).ok().stdout;
+    listed.lines().skip(1).filter_map(|line| Some(line.split(' ').next()?.to_owned())).collect()
+}
+
 /// The summary among the lines of a run.
 pub(crate) fn summary(lines: &[Value]) -> &Value {
     lines.iter().find(|line| line["event"] == "summary").expect("a summary")

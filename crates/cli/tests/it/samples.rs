@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::pond::Pond;
+use crate::pond::{Pond, packs};
 
 #[test]
 fn every_sample_is_accounted_for() {
@@ -12,8 +12,8 @@ fn every_sample_is_accounted_for() {
         return;
     }
     let pond = Pond::empty();
-    for pack in pond.millpond(&["source", "packs"]).ok().stdout.lines() {
-        pond.millpond(&["source", "add", pack]).ok();
+    for pack in packs() {
+        pond.millpond(&["source", "add", &pack]).ok();
     }
     pond.write("millpond.toml", format!("[[input]]\nurl = '{}'\n", samples.display()));
     let files = walk(&samples);

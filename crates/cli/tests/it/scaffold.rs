@@ -29,6 +29,29 @@ fn a_source_from_a_sample_passes_as_it_is() {
 }
 
 #[test]
+fn a_source_of_events_says_what_its_class_asks_for() {
+    let pond = Pond::empty();
+    pond.write("sample", "{\"ts\":\"2026-01-02T03:04:05Z\",\"door\":\"d\",\"who\":\"ann\"}\n");
+    pond.millpond(&["source", "new", "acme-doors", "--like", "sample", "--ocsf"]).ok();
+    pond.millpond(&["test", "acme-doors"]).ok();
+    let config = std::fs::read_to_string(pond.path("sources/acme-doors/source.toml")).expect("config");
+    assert!(
+        config.contains("[ocsf]\nclasses = [\"base_event\"]\nvendor = \"Acme\"\nproduct = \"Doors\"\n"),
+        "{config}"
+    );
+    let rows = std::fs::read_to_string(pond.path("sources/acme-doors/tests/sample/expected.ndjson")).expect("rows");
+    assert!(rows.contains("\"unmapped\":\"{\\\"door\\\":\\\"d\\\",\\\"who\\\":\\\"ann\\\"}\""), "{rows}");
+    let made = pond.millpond(&["source", "new", "gates", "--like", "sample", "--ocsf", "authentication"]).ok().stderr;
+    assert!(made.contains("`millpond test gates` tells what its events lack yet"), "{made}");
+    let sql = std::fs::read_to_string(pond.path("sources/gates/transform.sql")).expect("SQL");
+    assert!(sql.contains("the class requires: user.\n"), "{sql}");
+    let tested = pond.millpond(&["test", "gates"]).fails(1).stdout;
+    assert!(tested.contains("attribute_required_missing: `user`"), "{tested}");
+    let unknown = pond.millpond(&["source", "new", "x", "--like", "sample", "--ocsf", "dns_activty"]).fails(1).stderr;
+    assert!(unknown.contains("did you mean `dns_activity`?"), "{unknown}");
+}
+
+#[test]
 fn every_kind_of_sample_will_do() {
     let pond = Pond::empty();
     let wrapped = "{\"Records\": [{\"a\": 1, \"b\": {\"c\": [1, 2]}, \"d\": null}]}";

@@ -1,19 +1,19 @@
 //! `millpond test`: the shipped packs pass their own tests, and the runner finds what differs.
 
-use crate::pond::{PLAIN_CONFIG, Pond};
+use crate::pond::{PLAIN_CONFIG, Pond, packs};
 
 #[test]
 fn the_shipped_packs_pass_their_tests() {
     let pond = Pond::empty();
-    let packs = pond.millpond(&["source", "packs"]).ok().stdout;
-    for pack in packs.lines() {
+    let packs = packs();
+    for pack in &packs {
         pond.millpond(&["source", "add", pack]).ok();
     }
     let checked = pond.millpond(&["check"]).ok().stderr;
     assert_eq!(checked, "no problems\n", "a shipped signal gives a false alarm");
     let ran = pond.millpond(&["test"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
-    for pack in packs.lines() {
+    for pack in &packs {
         assert!(ran.stdout.contains(&format!("ok     {pack}/")), "`{pack}` has no tests: {}", ran.stdout);
     }
 }
