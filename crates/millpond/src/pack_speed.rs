@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::source_test::{cases, input_of, prepared_packs};
 
 /// Bytes of a measured file, at least.
-const BYTES: usize = 4 << 20;
+const BYTES: usize = 8 << 20;
 /// Memory of a job: nothing is spilled.
 const MEMORY_BYTES: u64 = 2 << 30;
 /// Files of a test's size that are run one after the other.
@@ -131,6 +131,8 @@ impl Sink for Nowhere {
 fn thread_time() -> Duration {
     static STARTED: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     let clock = STARTED.get_or_init(std::time::Instant::now).elapsed();
+    // The kernel counts when a thread gives way, and else once in some milliseconds.
+    std::thread::yield_now();
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let nanoseconds = told.and_then(|text| text.split(' ').next()?.parse().ok());
     nanoseconds.map_or(clock, Duration::from_nanos)
