@@ -75,6 +75,7 @@ fn find<'a>(json: &'a str, path: &[Step]) -> Option<Cow<'a, str>> {
     match value.as_bytes().first()? {
         b'"' => unquoted(value),
         b'n' => None,
+        b'-' | b'0'..=b'9' => value.parse::<f64>().is_ok().then_some(Cow::Borrowed(value)),
         _ => Some(Cow::Borrowed(value)),
     }
 }
@@ -147,7 +148,7 @@ impl<'a> Scan<'a> {
         let bytes = self.text.as_bytes();
         let mut at = self.at + 1;
         loop {
-            at += bytes.get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+            at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
             if bytes[at] == b'"' {
                 self.at = at + 1;
                 return Some(());
@@ -177,13 +178,13 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A number, `true`, `false` or `null`.
+    /// A number, `true`, `false` or `null`. Whether a number is one is asked where it is the field that is wanted.
     fn skip_plain(&mut self) -> Option<()> {
-        let rest = &self.text[self.at..];
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c))).unwrap_or(rest.len());
-        let word = &rest[..end];
-        let is_number = word.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && word.parse::<f64>().is_ok();
-        (is_number || matches!(word, "true" | "false" | "null")).then(|| self.at += end)
+        let rest = &self.text.as_bytes()[self.at..];
+        let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        let end = rest.iter().position(|byte| !is_inside(byte)).unwrap_or(rest.len());
+        let may_be_number = matches!(rest.first()?, b'-' | b'0'..=b'9');
+        (may_be_number || matches!(&rest[..end], b"true" | b"false" | b"null")).then(|| self.at += end)
     }
 }
 
