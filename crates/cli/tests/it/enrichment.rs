@@ -52,6 +52,21 @@ fn a_table_is_made_of_what_another_source_wrote_last() {
 }
 
 #[test]
+fn networks_of_clouds_are_a_table() {
+    let pond = Pond::empty();
+    let recipe = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/enrichment.md"));
+    let recipe = recipe.expect("guide");
+    let sql = recipe.split("```").find(|block| block.contains("is_of_a_cloud")).expect("a recipe");
+    pond.source("app", "format = 'json'\n[[match]]\nglob = '**'\n", sql.strip_prefix("sql\n").expect("SQL"));
+    pond.write("enrich/cloud_ranges.ndjson", "{\"network\":\"192.0.2.0/24\"}\n{\"network\":\"2001:db8::/32\"}\n");
+    pond.write("inbox/1.json", "{\"ip\":\"192.0.2.7\"}\n{\"ip\":\"198.51.100.7\"}\n{\"ip\":\"2001:db8::1\"}\n");
+    pond.run_once();
+    let cloudy = json!({"ip": "192.0.2.7", "is_of_a_cloud": true});
+    assert_eq!(pond.query("select ip, is_of_a_cloud from app order by ip limit 1"), [cloudy]);
+    assert_eq!(pond.value("select count(*) from app where is_of_a_cloud"), 2);
+}
+
+#[test]
 fn addresses_have_places_and_systems() {
     let pond = Pond::empty();
     pond.source("app", PLAIN_CONFIG, "select geoip(\"user\") as place, asn(\"user\") as system, bytes from input");
