@@ -128,7 +128,10 @@ impl Signals {
                 self.runner = Some(Runner::new(Arc::clone(&self.lake), Arc::clone(&pond), Clock::system()));
                 self.pond = Some(pond);
             }
-            Err(error) => eprintln!("no signals run over the lake: {}", error.report()),
+            Err(error) => {
+                self.freshness.note_failure();
+                eprintln!("no signals run over the lake: {}", error.report());
+            }
         }
     }
 }

@@ -2,54 +2,50 @@
 
 mod alerts;
 mod background;
+mod guarding;
+mod inputs;
 mod lanes;
+mod receiving;
 mod recognising;
+mod summary;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt, TryStreamExt};
-use millpond_core::balance::Balance;
-use millpond_core::config::Input;
+use futures::{StreamExt, TryStreamExt};
 use millpond_core::event::Event;
-use millpond_core::guard::{Guard, Pause, Spent};
+use millpond_core::guard::{Guard, Spent};
 use millpond_core::receipt::{Receipt, Status};
-use millpond_core::route;
-use millpond_core::source::Source;
 use millpond_core::{Error, Kind, Result};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::alerts::Alerts;
 use self::background::Background;
+use self::guarding::spent;
+use self::inputs::{Reload, inputs};
 use self::lanes::{Ended, jobs_max};
+use self::receiving::{Received, receive};
 use self::recognising::LookedInto;
+pub use self::summary::Summary;
 use crate::alerting::{Alerter, Passed, Surroundings};
 use crate::committer::{Committed, Committer};
 use crate::correlating::{self, Correlating};
-use crate::freshness::{Freshness, Stale};
+use crate::freshness::Freshness;
 use crate::hunt::{HuntWatch, Tell};
-use crate::intake::{Intake, Item, read};
+use crate::intake::{Intake, Item};
 use crate::job_threads::JobThreads;
 use crate::ledger::Ledger;
 use crate::maintenance::Maintenance;
-use crate::pipeline::{Node, Outcome, is_done, quarantine_notice, signal_pause};
+use crate::pipeline::{Node, Outcome};
 use crate::pond::Pond;
-use crate::queue::{Body, Inventory, ListQueue, Message, Queue, SqsQueue, WatchQueue};
-use crate::store::{Place, Stores};
+use crate::queue::{Inventory, ListQueue, Queue};
+use crate::store::Place;
 
 /// Events that wait for a job: enough to keep every job busy and to let small files share their files.
 const WAITING_MAX: usize = 2_000;
-/// Messages asked for at a time.
-const RECEIVE_MAX: usize = 500;
-/// Time that a queue may wait for its first message.
-const RECEIVE_WAIT: Duration = Duration::from_secs(10);
-/// The same where nothing more is expected than what is there.
-const DRAIN_WAIT: Duration = Duration::from_secs(1);
-/// Wait before a queue that did not answer is asked again.
-const RECEIVE_RETRY: Duration = Duration::from_secs(5);
 /// Jobs handed over before the committer is called.
 const COMMIT_JOBS: usize = 1_000;
 /// Time after which it is called for fewer.
@@ -80,64 +76,6 @@ pub trait Progress: Send + Sync {
     /// Correlations were computed.
     fn correlated(&self, passed: &correlating::Passed) {
         passed.lines().iter().for_each(|line| self.note(line));
-    }
-}
-
-/// What a run did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Objects found.
-    pub found: u64,
-    /// Objects that had been dealt with before.
-    pub already_done: u64,
-    /// Jobs by end.
-    pub done: u64,
-    /// Files whose bytes were seen before under another name.
-    pub duplicates: u64,
-    /// Files in quarantine as a whole.
-    pub quarantined_files: u64,
-    /// Objects that no source wants.
-    pub unrouted: u64,
-    /// Objects that were gone before they were read.
-    pub gone: u64,
-    /// Jobs that stopped and will be tried again.
-    pub failed: u64,
-    /// Objects that could not be read or stored this time.
-    pub postponed: u64,
-    /// Jobs that were too large for their lane and went on to a larger one.
-    pub promoted: u64,
-    /// Rows by fate over all jobs.
-    pub balance: Balance,
-    /// Files whose rows are not all accounted for; always 0 in a lake that was committed.
-    pub unbalanced: u64,
-    /// Rows harvested by signals.
-    pub signals: u64,
-    /// Stored bytes read.
-    pub bytes_in: u64,
-    /// Bytes after decompression.
-    pub bytes_decoded: u64,
-    /// Bytes written.
-    pub bytes_out: u64,
-    /// Whether the run was asked to stop.
-    pub is_interrupted: bool,
-}
-
-impl Summary {
-    fn add(&mut self, receipt: &Receipt) {
-        match receipt.status {
-            Status::Done => self.done += 1,
-            Status::Duplicate => self.duplicates += 1,
-            Status::Quarantined => self.quarantined_files += 1,
-            Status::Unrouted => self.unrouted += 1,
-            Status::Gone => self.gone += 1,
-            Status::Failed => self.failed += 1,
-        }
-        self.balance.add(&receipt.balance);
-        self.unbalanced += u64::from(!receipt.balance.holds());
-        self.signals += receipt.signals;
-        self.bytes_in += receipt.bytes_in;
-        self.bytes_decoded += receipt.bytes_decoded;
-        self.bytes_out += receipt.bytes_out;
     }
 }
 
@@ -187,20 +125,6 @@ enum Until {
     /// It is told to stop.
     Stopped,
 }
-
-/// What is other in a pond that was read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reload {
-    /// Nothing, or it is wrong and the last good one stays.
-    Same,
-    /// Sources, or what they use: what nobody wanted may be wanted now.
-    Sources,
-    /// The inputs or the lanes, and perhaps the sources.
-    Inputs,
-}
-
-/// What a queue gave, and which.
-type Received = (usize, Result<Option<Vec<Message>>>);
 
 impl Worker {
     /// Opens the lake of a pond, finishes what an earlier run left pending, and is ready. `stop` turns true when the
@@ -367,75 +291,6 @@ impl Worker {
         Ok(self.summary.clone())
     }
 
-    /// The inputs as they are now, to be watched.
-    async fn watched(&mut self, events: &Option<Arc<dyn Queue>>) -> Result<Vec<Arc<dyn Queue>>> {
-        self.look_into_inputs()?;
-        let poll = |url: &str| {
-            let polls = self.node.pond.config.inputs.iter().filter_map(|input| match input {
-                Input::Place { url: known, poll_ms, .. } if known == url => Some(Duration::from_millis(*poll_ms)),
-                _ => None,
-            });
-            polls.min().unwrap_or(COMMIT_INTERVAL)
-        };
-        let mut queues: Vec<Arc<dyn Queue>> = Vec::new();
-        for (place, url) in self.places()?.into_iter().zip(self.node.pond.config.place_urls()) {
-            queues.push(Arc::new(WatchQueue::new(place, poll(url), self.node.clock.clone())));
-        }
-        queues.extend(self.queues().await?);
-        queues.extend(events.clone());
-        inputs(queues)
-    }
-
-    fn places(&self) -> Result<Vec<Place>> {
-        places(&self.node.pond, &self.node.stores)
-    }
-
-    async fn queues(&self) -> Result<Vec<Arc<dyn Queue>>> {
-        let mut queues: Vec<Arc<dyn Queue>> = Vec::new();
-        for input in &self.node.pond.config.inputs {
-            if let Input::Queue { url } = input {
-                queues.push(Arc::new(SqsQueue::open(url).await?));
-            }
-        }
-        Ok(queues)
-    }
-
-    /// Reads the pond again if a file of it changed or a table is to be refreshed.
-    async fn reload(&mut self) -> Reload {
-        let pond = &self.node.pond;
-        let Some(stale) = self.freshness.stale(&pond.root, Some(&pond.config), self.node.clock.now_us()) else {
-            return Reload::Same;
-        };
-        let loaded = async {
-            let pond = Pond::load(&self.node.pond.root).await?;
-            pond.open_lake(&self.node.stores).await?;
-            places(&pond, &self.node.stores)?;
-            Ok::<_, Error>(pond)
-        };
-        match loaded.await {
-            Ok(pond) => {
-                let has_inputs = pond.config.inputs == self.node.pond.config.inputs;
-                // What waits was planned for the lanes as they were.
-                let has_lanes = lanes::is_same(&pond, &self.node.pond);
-                let planner = Arc::new(self.node.planner.for_pond(&pond));
-                self.node = Arc::new(Node { pond: Arc::new(pond), planner, ..Node::clone(&self.node) });
-                self.progress.note(match stale {
-                    Stale::Files => "the pond changed and was read again",
-                    Stale::Tables => "the tables that are joined were read again",
-                });
-                if has_inputs && has_lanes { Reload::Sources } else { Reload::Inputs }
-            }
-            Err(error) => {
-                let what = match stale {
-                    Stale::Files => "the pond changed and is wrong",
-                    Stale::Tables => "failed to read the tables that are joined again",
-                };
-                self.progress.note(&format!("{what}; the last good one stays\n{}", error.report()));
-                Reload::Same
-            }
-        }
-    }
-
     /// Takes what queues give, a few groups of events at a time, until they are empty, the worker is asked to stop, or the
     /// pond has other inputs.
     async fn feed(&mut self, queues: Vec<Arc<dyn Queue>>, until: Until) -> Result<()> {
@@ -580,133 +435,9 @@ impl Worker {
         }
     }
 
-    /// Takes in what a queue gave; says whether there may be more.
-    async fn note_received(
-        &mut self,
-        intake: &mut Intake,
-        index: usize,
-        received: Result<Option<Vec<Message>>>,
-        until: Until,
-    ) -> Result<bool> {
-        let messages = match received {
-            Ok(Some(messages)) => messages,
-            Ok(None) => return Ok(false),
-            Err(error) if error.kind() == Kind::Transient && until == Until::Stopped => {
-                self.progress.note(&error.report());
-                return Ok(true);
-            }
-            Err(error) => return Err(error),
-        };
-        let is_queue = intake.queues[index].hold().is_some();
-        let is_end = messages.is_empty() && until == Until::Empty && is_queue;
-        self.ledger.refresh().await?;
-        let mut accepted = Vec::with_capacity(messages.len());
-        for message in messages {
-            accepted.extend(self.note_message(intake, index, message, until).await?);
-        }
-        for (message, events) in lanes::plan(&self.node, accepted).await {
-            intake.take(index, message, events);
-        }
-        Ok(!is_end)
-    }
-
-    /// Reads a message; gives it with those of its events that are still to be dealt with.
-    async fn note_message(
-        &mut self,
-        intake: &mut Intake,
-        index: usize,
-        message: Message,
-        until: Until,
-    ) -> Result<Option<(Message, Vec<Event>)>> {
-        let said = read(&message.body);
-        if !said.problems.is_empty()
-            && let Err(error) = quarantine_notice(&self.node, intake.queues[index].name(), &said.problems).await
-        {
-            self.progress.note(&error.report());
-            intake.put_back(index, message);
-            return Ok(None);
-        }
-        self.uncommitted += usize::from(!said.problems.is_empty());
-        let is_listed = matches!(message.body, Body::Event(_));
-        let mut events = Vec::with_capacity(said.events.len());
-        let since_us = self.since_us;
-        let is_asked = |event: &Event| since_us.is_none() || event.time_us >= since_us;
-        for event in said.events.into_iter().filter(is_asked) {
-            let event = match self.recognised(intake.queues[index].name(), event).await {
-                Ok(event) => event,
-                Err(error) => {
-                    self.progress.note(&error.report());
-                    intake.put_back(index, message);
-                    return Ok(None);
-                }
-            };
-            if is_done(&self.node, &event).await? {
-                // A sweep sees every object again: those that are done are not told again.
-                if !(is_listed && until == Until::Stopped) {
-                    self.summary.found += 1;
-                    self.progress.found(&event);
-                    self.note_done_before(&event);
-                }
-                continue;
-            }
-            self.summary.found += 1;
-            self.progress.found(&event);
-            events.push(event);
-        }
-        Ok(Some((message, events)))
-    }
-
     fn note_done_before(&mut self, event: &Event) {
         self.summary.already_done += 1;
         self.progress.already_done(event);
-    }
-
-    /// The next group of a lane's events, but for those of sources that are left alone: they come back.
-    async fn guarded(&mut self, intake: &mut Intake, lane: usize) -> Vec<Item> {
-        let node = Arc::clone(&self.node);
-        let mut group = Vec::new();
-        let files_max = self.node.pond.config.group_files as usize;
-        for item in intake.next_group(lane, lanes::threads(&self.node.pond), files_max) {
-            let source = source_of(&node, &item.delivery.event);
-            let now_us = node.clock.now_us();
-            let pause =
-                source.and_then(|source| Some((source, self.guard.check(&source.name, &source.budget, now_us)?)));
-            match pause {
-                None => group.push(item),
-                Some((source, pause)) => {
-                    if pause.begins {
-                        self.tell_pause(source, &pause, None).await;
-                    }
-                    self.summary.postponed += 1;
-                    intake.come_back(&item, Some(Duration::from_micros(pause.us as u64)));
-                }
-            }
-        }
-        group
-    }
-
-    /// Tells the guard what a job of a source cost, and whether it failed by its fault.
-    async fn tell_guard(&mut self, event: &Event, spent: &Spent, failure: Option<&str>) {
-        let node = Arc::clone(&self.node);
-        let Some(source) = source_of(&node, event) else { return };
-        let now_us = node.clock.now_us();
-        if let Some(pause) = self.guard.note(&source.name, &source.budget, spent, failure.is_some(), now_us) {
-            self.tell_pause(source, &pause, failure).await;
-        }
-    }
-
-    /// Tells that a source is left alone from now on: here, and as a row of `signals`.
-    async fn tell_pause(&mut self, source: &Source, pause: &Pause, failure: Option<&str>) {
-        let seconds = pause.us / 1_000_000;
-        let why = match failure {
-            Some(failure) => format!("fails again and again and is left alone for {seconds} s: {failure}"),
-            None => format!("has spent its `{}` of this hour and is left alone for {seconds} s", pause.cause),
-        };
-        self.progress.note(&format!("source `{}` {why}", source.name));
-        match signal_pause(&self.node, source, pause, failure).await {
-            Ok(()) => self.uncommitted += 1,
-            Err(error) => self.progress.note(&error.report()),
-        }
     }
 
     async fn note_ends(&mut self, intake: &mut Intake, items: Vec<Item>, outcomes: Vec<Result<Outcome>>) -> Result<()> {
@@ -773,25 +504,6 @@ impl Worker {
     }
 }
 
-/// The folders and prefixes that a pond's inputs name.
-///
-/// # Errors
-/// [`Kind::BadConfig`] when one of them cannot be opened, or lies in the lake, or the lake in it.
-fn places(pond: &Pond, stores: &Stores) -> Result<Vec<Place>> {
-    let folder_of = |place: &Place| format!("{}/", place.url().trim_end_matches('/'));
-    let lake = folder_of(&Place::open(stores, &pond.config.lake, &pond.root)?);
-    let places = pond.config.place_urls().map(|url| Place::open(stores, url, &pond.root));
-    let places = places.collect::<Result<Vec<_>>>()?;
-    for place in &places {
-        let input = folder_of(place);
-        if lake.starts_with(&input) || input.starts_with(&lake) {
-            return Err(Error::bad_config(format!("the lake `{lake}` and the input `{input}` lie in each other"))
-                .hint("what millpond writes would be read again: give each a folder of its own"));
-        }
-    }
-    Ok(places)
-}
-
 /// Alerting for a pond that has any, from what is committed next.
 async fn open_alerts(node: &Node, surroundings: Surroundings) -> Result<Option<Alerts>> {
     if node.pond.config.alerting.policies.is_empty() {
@@ -807,45 +519,5 @@ async fn ended(alerts: &mut Option<Alerts>) -> Result<Passed> {
     match alerts {
         Some(alerts) => alerts.ended().await,
         None => std::future::pending().await,
-    }
-}
-
-/// The queues; an error when there is none.
-fn inputs(queues: Vec<Arc<dyn Queue>>) -> Result<Vec<Arc<dyn Queue>>> {
-    match queues.is_empty() {
-        false => Ok(queues),
-        true => Err(Error::bad_config("the pond has no input")
-            .hint("add `[[input]]` with `url = \"inbox\"` to `millpond.toml`, or name files: `millpond run FILE…`")),
-    }
-}
-
-/// Asks a queue for messages.
-fn receive(index: usize, queue: &Arc<dyn Queue>, until: Until) -> BoxFuture<'static, Received> {
-    let queue = Arc::clone(queue);
-    let wait = if until == Until::Empty { DRAIN_WAIT } else { RECEIVE_WAIT };
-    async move {
-        let received = queue.receive(RECEIVE_MAX, wait).await;
-        if received.is_err() && until == Until::Stopped {
-            tokio::time::sleep(RECEIVE_RETRY).await;
-        }
-        (index, received)
-    }
-    .boxed()
-}
-
-/// The source that takes an event.
-fn source_of<'a>(node: &'a Node, event: &Event) -> Option<&'a Source> {
-    route::source_of(&node.pond.sources, event)
-}
-
-/// What a job cost.
-fn spent(receipt: &Receipt) -> Spent {
-    let us = receipt.timings.total_us;
-    Spent {
-        attempts: 1,
-        bytes: receipt.bytes_in,
-        us,
-        puts: receipt.outputs.len() as u64,
-        memory_byte_us: receipt.resources.memory_limit_bytes as f64 * us as f64,
     }
 }

@@ -10,7 +10,8 @@ use millpond_core::lane::Promotion;
 use millpond_core::predict::FileSize;
 use millpond_core::{Error, Result};
 
-use super::{Worker, source_of};
+use super::Worker;
+use super::guarding::source_of;
 use crate::intake::{Intake, Item};
 use crate::job_threads::JobThreads;
 use crate::pipeline::{Delivery, Node, Outcome, process};
